@@ -1,0 +1,192 @@
+"""From candidate to conformed: what the audit found is set aside, then the days are replaced whole, in one commit."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ddcrm import progress
+from ddcrm.dates import DateRange
+from ddcrm.lake.candidates import Candidate, DayCounts
+from ddcrm.lake.casts import sql_type
+from ddcrm.lake.conform import output_columns
+from ddcrm.lake.delta import StagedFile, Table, stage
+from ddcrm.lake.engine import Engine, quoted, read_parquet, storage_errors
+from ddcrm.lake.layout import LANDING_PARTITION, conformed_table, days, landing_table, quarantine_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+AUDIT_ROWS = 1_000_000  # rows that are audited as one frame, where the days of a month have more
+
+
+@dataclass(frozen=True)
+class AuditFrame:
+    """The conformed rows of some days: `frame` has `_row` (0, 1, ...) and where each row stood in landing."""
+
+    dates: DateRange
+    frame: pd.DataFrame
+
+
+def audit_frames(engine: Engine, candidate: Candidate) -> Iterator[AuditFrame]:
+    """The candidate's rows, a month of days together as long as it fits; decimals as floats (for checking only)."""
+    names = output_columns(candidate.contract)
+    listed = ", ".join(_checkable(name, kind) for name, kind in names.items())
+    for dates in audit_ranges({day: counts.conformed for day, counts in candidate.counts.items()}):
+        files = [file for file in candidate.rows if date.fromisoformat(file.partition["batch_date"]) in dates]
+        source = read_parquet(candidate.files(files)) if files else "(SELECT * FROM typed_shape)"
+        if not files:
+            engine.con.execute(f"CREATE OR REPLACE TEMP VIEW typed_shape AS {_no_rows(candidate)}")
+        query = f"SELECT {listed}, event_date, batch_date AS _batch_date, _source, _line FROM {source} ORDER BY _batch_date, _source, _line"
+        frame = engine.con.execute(query).fetch_df()
+        frame.insert(0, "_row", range(len(frame)))
+        yield AuditFrame(dates, frame)
+
+
+def audit_ranges(rows: Mapping[date, int], limit: int = AUDIT_ROWS) -> list[DateRange]:
+    """The days in the portions that are judged together: one month, or less where it has more than `limit` rows. Pure."""
+    portions: list[list[date]] = []
+    size = 0
+    for day in sorted(rows):
+        last = portions[-1][-1] if portions else None
+        if last is None or (last.year, last.month) != (day.year, day.month) or size + rows[day] > limit:
+            portions.append([])
+            size = 0
+        portions[-1].append(day)
+        size += rows[day]
+    return [DateRange(days[0], days[-1]) for days in portions]
+
+
+def _no_rows(candidate: Candidate) -> str:
+    columns = [f"CAST(NULL AS {sql_type(kind)}) AS {quoted(name)}" for name, kind in output_columns(candidate.contract).items()]
+    system = ["CAST(NULL AS DATE) AS event_date", "'' AS batch_date", "'' AS _source", "CAST(0 AS BIGINT) AS _line"]
+    return f"SELECT {', '.join(columns + system)} LIMIT 0"
+
+
+def _checkable(name: str, kind: str) -> str:
+    return f"CAST({quoted(name)} AS DOUBLE) AS {quoted(name)}" if kind.startswith("decimal") else quoted(name)
+
+
+def failed_rows(audited: AuditFrame, reasons: Mapping[int, str]) -> pa.Table:
+    """The rows that the audit sets aside: where they stood in landing, with the reason."""
+    import pyarrow as pa
+
+    rows = sorted(reasons)
+    place = audited.frame.iloc[rows]
+    texts = [reasons[row] for row in rows]
+    return pa.table({"_batch_date": pa.array(place["_batch_date"], pa.string()), "_source": pa.array(place["_source"], pa.string()),
+                     "_line": pa.array(place["_line"], pa.int64()), "_code": pa.array([text.split("; ")[0] for text in texts], pa.string()),
+                     "_reasons": pa.array(texts, pa.string())})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What was committed: each day's counts and digest of its rows, and the conformed table's new version."""
+
+    counts: dict[date, DayCounts]
+    digests: dict[date, str]
+    version: int
+
+
+def accept(engine: Engine, candidate: Candidate, failed: pa.Table | None = None) -> Accepted:
+    """Commit a candidate without the `failed` rows (which join the quarantine), replacing all its days.
+
+    Quarantine is committed first: what counts as conformed appears last, and a run killed between can be run again.
+    """
+    settings, source = engine.settings, candidate.contract.source
+    conformed, quarantine = conformed_table(settings, candidate.contract.entity), quarantine_table(settings, source)
+    progress.point("accept.begin", source=source, dates=str(candidate.dates))
+    with storage_errors(settings.lake_dir):
+        rows, held = _place(engine, candidate, conformed, quarantine, failed)
+        progress.point("accept.placed", source=source, dates=str(candidate.dates))
+        quarantine.commit(held, _quarantine_schema(engine, source), days(LANDING_PARTITION, candidate.dates))
+        progress.point("accept.quarantine_committed", source=source, dates=str(candidate.dates))
+        version = conformed.commit(rows, _conformed_schema(candidate), [("source", "=", source), *days("batch_date", candidate.dates)])
+    counts = _after(candidate.counts, failed)
+    progress.point("accept.committed", source=source, dates=str(candidate.dates), rows=sum(day.conformed for day in counts.values()))
+    return Accepted(counts, _digests(engine, candidate, [str(conformed.folder / file.path) for file in rows]), version)
+
+
+def _digests(engine: Engine, candidate: Candidate, files: Sequence[str]) -> dict[date, str]:
+    """A day's digest: rows and the sum of the rows' md5, so that it does not depend on their order or files."""
+    if not files:
+        return {}
+    texts = ", ".join(f"coalesce(CAST({quoted(name)} AS VARCHAR), chr(0))" for name in sorted(output_columns(candidate.contract)))
+    row = f"md5_number_lower(concat_ws(chr(31), {texts}))"
+    query = f"SELECT batch_date, count(*), CAST(sum(CAST({row} AS HUGEINT)) AS VARCHAR) FROM {read_parquet(list(files))} GROUP BY 1"
+    return {date.fromisoformat(day): f"{number}-{int(total):x}" for day, number, total in engine.con.execute(query).fetchall()}
+
+
+def _place(engine: Engine, candidate: Candidate, conformed: Table, quarantine: Table, failed: pa.Table | None) -> tuple[list[StagedFile], list[StagedFile]]:
+    rows, held = list(candidate.rows), list(candidate.quarantine)
+    touched = set(failed.column("_batch_date").to_pylist()) if failed is not None and failed.num_rows else set()
+    kept = [_link(file, candidate.folder / "rows", conformed.folder) for file in rows if file.partition["batch_date"] not in touched]
+    placed = [_link(file, candidate.folder / "quarantine", quarantine.folder) for file in held]
+    if touched:
+        engine.con.register("audit_failed", failed)
+        affected = candidate.files([file for file in rows if file.partition["batch_date"] in touched])
+        good = f"SELECT r.* FROM {read_parquet(affected)} r ANTI JOIN audit_failed f ON r.batch_date = f._batch_date AND r._source = f._source AND r._line = f._line"
+        kept += stage(engine, good, conformed.folder, ["source", "batch_date"], "batch_date, _source, _line")
+        placed += stage(engine, _failed_text(engine, candidate, sorted(touched)), quarantine.folder, [LANDING_PARTITION], "_source, _line")
+        engine.con.unregister("audit_failed")
+    return kept, placed
+
+
+def _failed_text(engine: Engine, candidate: Candidate, touched: Sequence[str]) -> str:
+    table = landing_table(engine.settings, candidate.contract.source)
+    files = [file for day in touched for file in table.files([(LANDING_PARTITION, "=", day)])]
+    return f"SELECT l.*, f._code, f._reasons FROM {read_parquet(files)} l JOIN audit_failed f USING (_batch_date, _source, _line)"
+
+
+def _link(file: StagedFile, folder: Path, target: Path) -> StagedFile:
+    """Give the file a name of its own in the table's folder: a hard link, no second writing."""
+    place = Path(file.path)
+    path = place.with_name(f"{secrets.token_hex(6)}-{place.name}")
+    (target / path).parent.mkdir(parents=True, exist_ok=True)
+    os.link(folder / place, target / path)
+    return replace(file, path=str(path))
+
+
+def _after(counts: Mapping[date, DayCounts], failed: pa.Table | None) -> dict[date, DayCounts]:
+    after = {day: DayCounts.from_dict(values.as_dict()) for day, values in counts.items()}
+    if failed is not None:
+        codes = Counter(zip(failed.column("_batch_date").to_pylist(), failed.column("_code").to_pylist(), strict=True))
+        for (day, code), number in codes.items():
+            after[date.fromisoformat(day)].conformed -= number
+            after[date.fromisoformat(day)].quarantined[code] += number
+    return after
+
+
+def _conformed_schema(candidate: Candidate) -> pa.Schema:
+    import pyarrow as pa
+
+    fields = [pa.field("source", pa.string()), pa.field("batch_date", pa.string())]
+    fields += [pa.field(name, _arrow(kind)) for name, kind in output_columns(candidate.contract).items()]
+    return pa.schema([*fields, pa.field("event_date", pa.date32()), pa.field("contract_version", pa.string()),
+                      pa.field("_source", pa.string()), pa.field("_line", pa.int64())])  # fmt: skip
+
+
+def _quarantine_schema(engine: Engine, source: str) -> pa.Schema:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+    landing = pa.schema(DeltaTable(str(landing_table(engine.settings, source).folder)).schema().to_arrow())
+    return pa.schema([*landing, pa.field("_code", pa.string()), pa.field("_reasons", pa.string())])
+
+
+def _arrow(kind: str) -> pa.DataType:
+    import pyarrow as pa
+
+    named = {"string": pa.string(), "integer": pa.int64(), "double": pa.float64(), "boolean": pa.bool_(), "date": pa.date32(),
+             "timestamp": pa.timestamp("us", "UTC")}  # fmt: skip
+    if kind in named:
+        return named[kind]
+    precision, scale = sql_type(kind).removeprefix("DECIMAL(").removesuffix(")").split(", ")
+    return pa.decimal128(int(precision), int(scale))

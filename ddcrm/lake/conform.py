@@ -1,0 +1,113 @@
+"""Conforming: landed text becomes typed rows under canonical names, in one pass of the engine.
+
+Every landed row ends in exactly one place: conformed, quarantined (with reasons), excluded (by a rule of the contract) or
+duplicate (an older line with the same key in the same batch). The SQL is built here; `candidates.py` runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ddcrm.contracts.entities import ENTITIES
+from ddcrm.contracts.model import Column, Contract
+from ddcrm.lake.casts import Cast, missing_text, plain_cast, sql_type, transform_cast
+from ddcrm.lake.engine import literal, quoted
+from ddcrm.lake.layout import LANDING_PARTITION, SYSTEM_COLUMNS
+
+_SHOWN = 60  # characters of an offending value that a reason quotes
+
+
+def output_columns(contract: Contract) -> dict[str, str]:
+    """The conformed columns and their canonical types: the entity's in their order, then the contract's extras."""
+    columns = dict(ENTITIES[contract.entity].columns)
+    columns.update({column.name: column.type for column in contract.columns})
+    return columns
+
+
+def typed_query(contract: Contract, landed: str, columns: Sequence[str]) -> str:
+    """SQL of every landed row, typed, with `_excluded` (a rule's name), `_code` and `_reasons` (NULL where accepted).
+
+    `landed` is a FROM item, `columns` the names it has.
+    """
+    raw = {name.lower(): missing_text(name, contract.null_values) for name in columns if name not in SYSTEM_COLUMNS}
+    raw |= {name: f"_landed.{quoted(name)}" for name in SYSTEM_COLUMNS}
+    casts = {column.name: _cast(contract, column, raw) for column in contract.columns}
+    absent = [(name, kind) for name, kind in output_columns(contract).items() if name not in casts]
+    values = [f"{cast.value} AS {quoted(name)}" for name, cast in casts.items()]
+    values += [f"CAST(NULL AS {sql_type(kind)}) AS {quoted(name)}" for name, kind in absent]
+    failed = [f"{cast.failed} AS {quoted('_failed_' + name)}" for name, cast in casts.items()]
+    texts = [f"{_text(column, raw)} AS {quoted('_text_' + column.name)}" for column in contract.columns]
+    system = [quoted(LANDING_PARTITION), *map(quoted, SYSTEM_COLUMNS)]
+    typed = f"SELECT {', '.join(system + values + failed + texts)} FROM {landed} AS _landed"
+    problems = [problem for column in contract.columns for problem in _problems(column)]
+    return (
+        f"SELECT * EXCLUDE ({', '.join(quoted(prefix + column.name) for column in contract.columns for prefix in ('_failed_', '_text_'))}), "
+        f"{_event_date(contract)} AS event_date, {_excluded(contract)} AS _excluded, {_codes(problems)} AS _code, {_reasons(problems)} AS _reasons "
+        f"FROM ({typed})"
+    )
+
+
+def _cast(contract: Contract, column: Column, raw: dict[str, str]) -> Cast:
+    timezone = column.timezone or contract.timezone
+    if column.transform:
+        return transform_cast(column, raw, timezone)
+    strptime = None
+    if column.format and column.type in ("date", "timestamp"):
+        from ddcrm.contracts import to_strptime
+
+        strptime = to_strptime(column.format)
+    return plain_cast(column, raw[column.source_name.lower()], timezone, strptime)
+
+
+def _text(column: Column, raw: dict[str, str]) -> str:
+    return f"_landed.{quoted(column.source_name)}" if column.source_name.lower() in raw else "CAST(NULL AS VARCHAR)"
+
+
+def _event_date(contract: Contract) -> str:
+    event = contract.event_time
+    if event is None:
+        return "CAST(NULL AS DATE)"
+    if event.type == "date":
+        return quoted(event.name)
+    return f"CAST(timezone({literal(event.timezone or contract.timezone)}, {quoted(event.name)}) AS DATE)"
+
+
+def _excluded(contract: Contract) -> str:
+    whens = " ".join(f"WHEN ({rule.where}) THEN {literal(rule.name)}" for rule in contract.exclude)
+    return f"CASE {whens} END" if whens else "CAST(NULL AS VARCHAR)"
+
+
+def _problems(column: Column) -> list[tuple[str, str, str]]:
+    """(condition, code, SQL of the reason) for everything that a value of the column can violate."""
+    name, value = quoted(column.name), _shown(column)
+    found = [(quoted("_failed_" + column.name), f"{column.name}: not a {column.type}", value)]
+    if column.required:
+        found.append((f"({name} IS NULL AND NOT {quoted('_failed_' + column.name)})", f"{column.name}: missing", "''"))
+    if column.enum:
+        listed = ", ".join(literal(item) for item in column.enum)
+        found.append((f"CAST({name} AS VARCHAR) NOT IN ({listed})", f"{column.name}: not in the enumeration", value))
+    for limit, sign, word in ((column.minimum, "<", "below the minimum"), (column.maximum, ">", "above the maximum")):
+        if limit is not None:
+            found.append((f"{name} {sign} CAST({literal(str(limit))} AS {sql_type(column.type)})", f"{column.name}: {word}", value))
+    if column.pattern:
+        found.append((f"NOT regexp_matches({name}, {literal(column.pattern)})", f"{column.name}: does not match the pattern", value))
+    for size, sign, word in ((column.min_length, "<", "too short"), (column.max_length, ">", "too long")):
+        if size is not None:
+            found.append((f"length({name}) {sign} {int(size)}", f"{column.name}: {word}", value))
+    return found
+
+
+def _shown(column: Column) -> str:
+    """The offending text for a reason; personal data is not repeated there (the quarantined row has it)."""
+    if column.personal:
+        return "''"
+    return f"coalesce(' (' || left({quoted('_text_' + column.name)}, {_SHOWN}) || ')', '')"
+
+
+def _codes(problems: Sequence[tuple[str, str, str]]) -> str:
+    return "CASE " + " ".join(f"WHEN {when} THEN {literal(code)}" for when, code, _ in problems) + " END"
+
+
+def _reasons(problems: Sequence[tuple[str, str, str]]) -> str:
+    parts = ", ".join(f"CASE WHEN {when} THEN {literal(code)} || {value} END" for when, code, value in problems)
+    return f"nullif(concat_ws('; ', {parts}), '')"

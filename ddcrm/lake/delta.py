@@ -1,0 +1,167 @@
+"""Delta tables whose files the engine writes: stage Parquet files unseen, then commit them in one transaction.
+
+A commit replaces whole partitions. Files are written with fresh names, so a killed writer leaves only files that no
+table refers to. Commits of one table are serialised by a lock file: two writers of one partition end as one of them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddcrm.errors import ConcurrentWriteError
+from ddcrm.lake.engine import Engine, literal, quoted, storage_errors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+Filter = tuple[str, str, str]
+_ATTEMPTS = 8
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """One Parquet file that no table refers to yet; `path` is relative to its folder."""
+
+    path: str
+    size: int
+    rows: int
+    partition: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The file as JSON-ready values."""
+        return asdict(self)
+
+
+def stage(engine: Engine, query: str, folder: Path, partition_by: Sequence[str], order_by: str = "") -> list[StagedFile]:
+    """Write the rows of `query` as Parquet below `folder`, a sub-folder a partition; nothing refers to them yet."""
+    token = secrets.token_hex(6)
+    columns = ", ".join(quoted(name) for name in partition_by)
+    order = f" ORDER BY {order_by}" if order_by else ""
+    target = literal(str(folder))
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        result = engine.con.execute(
+            f"COPY (SELECT * FROM ({query}){order}) TO {target} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({columns}), "
+            f"APPEND, FILENAME_PATTERN '{token}-{{uuid}}', RETURN_STATS)"
+        )
+        names = [column[0] for column in result.description]
+        return [_staged(dict(zip(names, row, strict=True)), folder) for row in result.fetchall()]
+
+
+def _staged(stats: Mapping[str, Any], folder: Path) -> StagedFile:
+    partition = {key.strip('"'): value for key, value in dict(stats["partition_keys"] or {}).items()}
+    return StagedFile(os.path.relpath(stats["filename"], folder), stats["file_size_bytes"], stats["count"], partition)
+
+
+def stage_empty(engine: Engine, query: str, folder: Path, partition: Mapping[str, str]) -> StagedFile:
+    """Write one file with the columns of `query` and no rows: a partition that arrived, and was empty."""
+    place = folder.joinpath(*(f"{name}={value}" for name, value in partition.items()))
+    file = place / f"{secrets.token_hex(6)}-empty.parquet"
+    with storage_errors(folder):
+        place.mkdir(parents=True, exist_ok=True)
+        engine.con.execute(f"COPY (SELECT * FROM ({query}) LIMIT 0) TO {literal(str(file))} (FORMAT parquet)")
+    return StagedFile(str(file.relative_to(folder)), file.stat().st_size, 0, dict(partition))
+
+
+def discard(staged: Sequence[StagedFile], folder: Path) -> None:
+    """Remove staged files that will not be committed."""
+    for file in staged:
+        (folder / file.path).unlink(missing_ok=True)
+
+
+class Table:
+    """One Delta table: where it is and how it is partitioned."""
+
+    def __init__(self, folder: Path, partition_by: Sequence[str]) -> None:
+        self.folder = folder
+        self.partition_by = list(partition_by)
+
+    def exists(self) -> bool:
+        """Whether anything was committed to the table."""
+        return (self.folder / "_delta_log").is_dir()
+
+    def files(self, filters: Sequence[Filter] = ()) -> list[str]:
+        """The Parquet files of the newest version whose partition satisfies all `filters` (compared as text)."""
+        return sorted(file for file, _ in self.listing(filters))
+
+    def listing(self, filters: Sequence[Filter] = ()) -> list[tuple[str, dict[str, str]]]:
+        """The same with each file's partition values."""
+        if not self.exists():
+            return []
+        files = self._load().file_uris(partition_filters=list(filters) or None)
+        return [(file, _partition_of(file)) for file in files]
+
+    def version(self) -> int:
+        """The newest version; -1 where there is none."""
+        return int(self._load().version()) if self.exists() else -1
+
+    def commit(self, staged: Sequence[StagedFile], schema: pa.Schema, replace: Sequence[Filter]) -> int:
+        """Replace the partitions that satisfy `replace` by the staged files (relative to the table's folder).
+
+        Columns that the table has and the files lack stay, as NULL. Returns the new version.
+        """
+        from deltalake.exceptions import CommitFailedError, TableNotFoundError
+
+        with storage_errors(self.folder), _locked(self.folder):
+            for _ in range(_ATTEMPTS):
+                try:
+                    table = self._load_or_create(schema)
+                    table.create_write_transaction(
+                        [_add(file) for file in staged], "overwrite", _merged(table, schema),
+                        partition_by=self.partition_by, partition_filters=list(replace))  # fmt: skip
+                    return self.version()
+                except (CommitFailedError, TableNotFoundError):
+                    continue
+        raise ConcurrentWriteError("other writers of this table were faster", table=self.folder.name, hint="Run the step again.")
+
+    def _load(self) -> DeltaTable:
+        from deltalake import DeltaTable
+
+        return DeltaTable(str(self.folder))
+
+    def _load_or_create(self, schema: pa.Schema) -> DeltaTable:
+        from deltalake import DeltaTable, Schema
+
+        if not self.exists():
+            return DeltaTable.create(str(self.folder), Schema.from_arrow(schema), mode="ignore", partition_by=self.partition_by)
+        return self._load()
+
+
+def _merged(table: DeltaTable, schema: pa.Schema) -> Any:
+    """The table's columns, then those that are new (names are compared without case, as the engine does)."""
+    import pyarrow as pa
+    from deltalake import Schema
+
+    old = pa.schema(table.schema().to_arrow())
+    known = {name.lower() for name in old.names}
+    return Schema.from_arrow(pa.schema([*old, *(field for field in schema if field.name.lower() not in known)]))
+
+
+def _add(file: StagedFile) -> Any:
+    from deltalake.transaction import AddAction
+
+    return AddAction(path=file.path, size=file.size, partition_values=file.partition, modification_time=0,
+                     data_change=True, stats=json.dumps({"numRecords": file.rows}))  # fmt: skip
+
+
+def _partition_of(file: str) -> dict[str, str]:
+    parts = (part.partition("=") for part in Path(file).parts[:-1] if "=" in part)
+    return {name: value for name, _, value in parts}
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the table's lock: the kernel frees it when a process ends, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "_commit.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,97 @@
+"""The engine: DuckDB in process, reached by SQL for conforming and by Ibis for views and features."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddcrm.errors import DdcrmError, LakeError, StorageFullError
+from ddcrm.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+    import ibis
+
+
+class Engine:
+    """One DuckDB connection with the settings' limits; spills beside the lake. Use as a context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        import duckdb
+
+        self.settings = settings
+        root = settings.state_dir / "tmp"
+        with storage_errors(root):
+            root.mkdir(parents=True, exist_ok=True)
+            self._spill = Path(tempfile.mkdtemp(prefix="engine-", dir=root))
+        self.con: duckdb.DuckDBPyConnection = duckdb.connect(config={
+            "threads": settings.engine.threads, "memory_limit": settings.engine.memory_limit,
+            "temp_directory": str(self._spill), "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False})  # fmt: skip
+        self.con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        self._ibis: Any = None
+
+    @property
+    def ibis(self) -> ibis.BaseBackend:
+        """The same connection as an Ibis backend."""
+        if self._ibis is None:
+            import ibis
+
+            self._ibis = ibis.duckdb.from_connection(self.con)
+        return self._ibis
+
+    def close(self) -> None:
+        """Close the connection and remove what it spilled."""
+        self.con.close()
+        shutil.rmtree(self._spill, ignore_errors=True)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def quoted(name: str) -> str:
+    """An SQL identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL string literal (for COPY and read_parquet, which take no bound values)."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def read_parquet(files: list[str], extra: str = "") -> str:
+    """A FROM item over Parquet files whose columns may differ, with the partition columns as text."""
+    listed = ", ".join(literal(file) for file in files)
+    return f"read_parquet([{listed}], union_by_name=true, hive_partitioning=true, hive_types_autocast=false{extra})"
+
+
+@contextmanager
+def storage_errors(where: Path) -> Iterator[None]:
+    """Turn what the file system and the engine raise for a full disk into StorageFullError, other I/O into LakeError."""
+    try:
+        yield
+    except DdcrmError:
+        raise
+    except OSError as error:
+        raise _storage_error(error, where, full=error.errno in (errno.ENOSPC, errno.EDQUOT)) from error
+    except Exception as error:
+        text = str(error)
+        full = "No space left" in text or "os error 28" in text or "Disk quota" in text or "max_temp_directory_size" in text
+        if full:
+            raise _storage_error(error, where, full=True) from error
+        raise
+
+
+def _storage_error(error: Exception, where: Path, *, full: bool) -> LakeError:
+    if full:
+        return StorageFullError("no space left on the device", path=str(where),
+                                hint="Free some space there and run the step again: nothing half-written is visible.")  # fmt: skip
+    return LakeError(f"the lake can't be read or written: {type(error).__name__}: {error}", path=str(where))

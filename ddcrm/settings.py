@@ -1,0 +1,156 @@
+"""Settings: the defaults here, then `ddcrm.toml`, then `DDCRM_*` variables (nested ones with two underscores).
+
+Relative paths are meant from the folder of `ddcrm.toml`. Secrets are named in contracts and settings and come from the
+environment (`DDCRM_SECRET_<NAME>`) or from a resolver that the caller hands over (an Airflow connection, say).
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ddcrm.errors import SettingsError
+
+SecretResolver = Callable[[str], str | None]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineSettings(_Group):
+    """The engine that conforms and computes features (DuckDB in process)."""
+
+    threads: int = Field(2, ge=1)
+    memory_limit: str = "4GB"
+
+
+class SourceSettings(_Group):
+    """What a deployment says of one source, over what its contract says."""
+
+    location: str | None = None  # base URL of an HTTP source
+    enabled: bool = True
+
+
+class PurchaseSettings(_Group):
+    """What counts as a purchase: a calendar day of a customer whose orders satisfy `counts`.
+
+    positive: spend of at least one line above zero; non_negative: zero-value days count too; any: returns alone, too.
+    """
+
+    counts: Literal["positive", "non_negative", "any"] = "positive"
+    exclude_status: tuple[str, ...] = ()
+
+
+class ValueSettings(_Group):
+    """Customer value: the horizon in days, the yearly discount rate, the time unit of the models."""
+
+    horizon_days: int = Field(365, ge=1)
+    discount_rate_annual: float = Field(0.10, ge=0, lt=1)
+    unit_days: float = Field(7.0, gt=0)  # the models' time unit: 7 days, a week
+    min_customers: int = Field(50, ge=2)
+    min_repeat_customers: int = Field(20, ge=2)
+
+
+class SegmentSettings(_Group):
+    """k-means segments: the range within which k is chosen."""
+
+    k_min: int = Field(3, ge=2)
+    k_max: int = Field(8, ge=2)
+
+
+class Settings(BaseSettings):
+    """All settings of one project (the folder that holds `ddcrm.toml`)."""
+
+    model_config = SettingsConfigDict(env_prefix="DDCRM_", env_nested_delimiter="__", extra="ignore", frozen=True)
+
+    project_dir: Path = Path()
+    state_dir: Path = Path(".ddcrm")
+    sources_dir: Path = Path()
+    contracts_dir: Path = Path("contracts")
+    expectations_dir: Path = Path("expectations")
+    warehouse_url: SecretStr | None = None  # any PostgreSQL as SQLAlchemy writes it; None: the embedded one
+    engine: EngineSettings = EngineSettings()
+    sources: dict[str, SourceSettings] = {}
+    purchase: PurchaseSettings = PurchaseSettings()
+    value: ValueSettings = ValueSettings()
+    segments: SegmentSettings = SegmentSettings()
+
+    _resolver: SecretResolver | None = PrivateAttr(default=None)
+
+    @property
+    def lake_dir(self) -> Path:
+        """The root of the lake."""
+        return self.state_dir / "lake"
+
+    @property
+    def postgres_dir(self) -> Path:
+        """The data folder of the embedded PostgreSQL."""
+        return self.state_dir / "postgres"
+
+    def source(self, name: str) -> SourceSettings:
+        """What this deployment says of a source."""
+        return self.sources.get(name, SourceSettings())
+
+    def with_secrets(self, resolver: SecretResolver) -> Settings:
+        """The same settings; secrets that are not in the environment are asked from `resolver(name)`."""
+        copy = self.model_copy()
+        copy._resolver = resolver
+        return copy
+
+    def secret(self, name: str) -> str:
+        """The value of the secret `name`; raises SettingsError naming the variable where it is not to be had."""
+        variable = f"DDCRM_SECRET_{name.upper().replace('-', '_')}"
+        value = os.environ.get(variable) or (self._resolver(name) if self._resolver else None)
+        if not value:
+            raise SettingsError(f"the secret {name!r} is not set",
+                                hint=f"Set {variable}, or an Airflow connection called {name}.")  # fmt: skip
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
+        """Variables win over the file, whose values `load_settings` hands over as init values."""
+        return env_settings, init_settings
+
+
+def find_project(start: Path | None = None) -> Path:
+    """The folder of `ddcrm.toml`: DDCRM_PROJECT_DIR, else the first one from `start` (or here) upwards."""
+    named = os.environ.get("DDCRM_PROJECT_DIR")
+    here = Path(named) if named and start is None else (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "ddcrm.toml").is_file():
+            return folder
+    raise SettingsError(f"there is no ddcrm.toml in {here} or above",
+                        hint="Go to a project's folder, or name it with --project or DDCRM_PROJECT_DIR.")  # fmt: skip
+
+
+def load_settings(project: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings of a project; raises SettingsError naming the setting that is wrong."""
+    folder = find_project(project)
+    try:
+        values = tomllib.loads((folder / "ddcrm.toml").read_text("utf-8"))
+        unknown = set(values) - set(Settings.model_fields)
+        if unknown:
+            raise SettingsError(f"{folder / 'ddcrm.toml'} has unknown settings: {', '.join(sorted(unknown))}")
+        settings = Settings(**{**values, "project_dir": folder})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{folder / 'ddcrm.toml'} can't be read: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"the setting {name} is wrong: {first['msg']}",
+                            hint=f"See {folder / 'ddcrm.toml'} and the DDCRM_* variables.") from None  # fmt: skip
+    settings = settings.model_copy(update=overrides)
+    folders = ("state_dir", "sources_dir", "contracts_dir", "expectations_dir")
+    resolved = {name: (folder / getattr(settings, name)).resolve() for name in folders}
+    return settings.model_copy(update={"project_dir": folder, **resolved})
