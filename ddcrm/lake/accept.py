@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from ddcrm import progress
 from ddcrm.dates import DateRange
-from ddcrm.lake.candidates import Candidate, DayCounts
+from ddcrm.lake.candidates import Candidate
 from ddcrm.lake.casts import sql_type
 from ddcrm.lake.conform import output_columns
+from ddcrm.lake.counts import DayCounts
 from ddcrm.lake.delta import StagedFile, Table, stage
 from ddcrm.lake.engine import Engine, quoted, read_parquet, storage_errors
 from ddcrm.lake.layout import LANDING_PARTITION, conformed_table, days, landing_table, quarantine_table
@@ -44,14 +45,15 @@ def audit_frames(engine: Engine, candidate: Candidate) -> Iterator[AuditFrame]:
         source = read_parquet(candidate.files(files)) if files else "(SELECT * FROM typed_shape)"
         if not files:
             engine.con.execute(f"CREATE OR REPLACE TEMP VIEW typed_shape AS {_no_rows(candidate)}")
-        query = f"SELECT {listed}, event_date, batch_date AS _batch_date, _source, _line FROM {source} ORDER BY _batch_date, _source, _line"
+        system = "event_date, batch_date AS _batch_date, _source, _line"
+        query = f"SELECT {listed}, {system} FROM {source} ORDER BY _batch_date, _source, _line"
         frame = engine.con.execute(query).fetch_df()
         frame.insert(0, "_row", range(len(frame)))
         yield AuditFrame(dates, frame)
 
 
 def audit_ranges(rows: Mapping[date, int], limit: int = AUDIT_ROWS) -> list[DateRange]:
-    """The days in the portions that are judged together: one month, or less where it has more than `limit` rows. Pure."""
+    """The days in portions that are judged together: a month, or less where it has more than `limit` rows. Pure."""
     portions: list[list[date]] = []
     size = 0
     for day in sorted(rows):
@@ -65,8 +67,15 @@ def audit_ranges(rows: Mapping[date, int], limit: int = AUDIT_ROWS) -> list[Date
 
 
 def _no_rows(candidate: Candidate) -> str:
-    columns = [f"CAST(NULL AS {sql_type(kind)}) AS {quoted(name)}" for name, kind in output_columns(candidate.contract).items()]
-    system = ["CAST(NULL AS DATE) AS event_date", "'' AS batch_date", "'' AS _source", "CAST(0 AS BIGINT) AS _line"]
+    columns = [
+        f"CAST(NULL AS {sql_type(kind)}) AS {quoted(name)}" for name, kind in output_columns(candidate.contract).items()
+    ]
+    system = [
+        "CAST(NULL AS DATE) AS event_date",
+        "'' AS batch_date",
+        "'' AS _source",
+        "CAST(0 AS BIGINT) AS _line",
+    ]
     return f"SELECT {', '.join(columns + system)} LIMIT 0"
 
 
@@ -81,9 +90,15 @@ def failed_rows(audited: AuditFrame, reasons: Mapping[int, str]) -> pa.Table:
     rows = sorted(reasons)
     place = audited.frame.iloc[rows]
     texts = [reasons[row] for row in rows]
-    return pa.table({"_batch_date": pa.array(place["_batch_date"], pa.string()), "_source": pa.array(place["_source"], pa.string()),
-                     "_line": pa.array(place["_line"], pa.int64()), "_code": pa.array([text.split("; ")[0] for text in texts], pa.string()),
-                     "_reasons": pa.array(texts, pa.string())})  # fmt: skip
+    return pa.table(
+        {
+            "_batch_date": pa.array(place["_batch_date"], pa.string()),
+            "_source": pa.array(place["_source"], pa.string()),
+            "_line": pa.array(place["_line"], pa.int64()),
+            "_code": pa.array([text.split("; ")[0] for text in texts], pa.string()),
+            "_reasons": pa.array(texts, pa.string()),
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -101,16 +116,28 @@ def accept(engine: Engine, candidate: Candidate, failed: pa.Table | None = None)
     Quarantine is committed first: what counts as conformed appears last, and a run killed between can be run again.
     """
     settings, source = engine.settings, candidate.contract.source
-    conformed, quarantine = conformed_table(settings, candidate.contract.entity), quarantine_table(settings, source)
+    conformed, quarantine = (
+        conformed_table(settings, candidate.contract.entity),
+        quarantine_table(settings, source),
+    )
     progress.point("accept.begin", source=source, dates=str(candidate.dates))
     with storage_errors(settings.lake_dir):
         rows, held = _place(engine, candidate, conformed, quarantine, failed)
         progress.point("accept.placed", source=source, dates=str(candidate.dates))
         quarantine.commit(held, _quarantine_schema(engine, source), days(LANDING_PARTITION, candidate.dates))
         progress.point("accept.quarantine_committed", source=source, dates=str(candidate.dates))
-        version = conformed.commit(rows, _conformed_schema(candidate), [("source", "=", source), *days("batch_date", candidate.dates)])
+        version = conformed.commit(
+            rows,
+            _conformed_schema(candidate),
+            [("source", "=", source), *days("batch_date", candidate.dates)],
+        )
     counts = _after(candidate.counts, failed)
-    progress.point("accept.committed", source=source, dates=str(candidate.dates), rows=sum(day.conformed for day in counts.values()))
+    progress.point(
+        "accept.committed",
+        source=source,
+        dates=str(candidate.dates),
+        rows=sum(day.conformed for day in counts.values()),
+    )
     return Accepted(counts, _digests(engine, candidate, [str(conformed.folder / file.path) for file in rows]), version)
 
 
@@ -118,23 +145,42 @@ def _digests(engine: Engine, candidate: Candidate, files: Sequence[str]) -> dict
     """A day's digest: rows and the sum of the rows' md5, so that it does not depend on their order or files."""
     if not files:
         return {}
-    texts = ", ".join(f"coalesce(CAST({quoted(name)} AS VARCHAR), chr(0))" for name in sorted(output_columns(candidate.contract)))
+    texts = ", ".join(
+        f"coalesce(CAST({quoted(name)} AS VARCHAR), chr(0))" for name in sorted(output_columns(candidate.contract))
+    )
     row = f"md5_number_lower(concat_ws(chr(31), {texts}))"
-    query = f"SELECT batch_date, count(*), CAST(sum(CAST({row} AS HUGEINT)) AS VARCHAR) FROM {read_parquet(list(files))} GROUP BY 1"
-    return {date.fromisoformat(day): f"{number}-{int(total):x}" for day, number, total in engine.con.execute(query).fetchall()}
+    total = f"CAST(sum(CAST({row} AS HUGEINT)) AS VARCHAR)"
+    query = f"SELECT batch_date, count(*), {total} FROM {read_parquet(list(files))} GROUP BY 1"
+    return {
+        date.fromisoformat(day): f"{number}-{int(total):x}"
+        for day, number, total in engine.con.execute(query).fetchall()
+    }
 
 
-def _place(engine: Engine, candidate: Candidate, conformed: Table, quarantine: Table, failed: pa.Table | None) -> tuple[list[StagedFile], list[StagedFile]]:
+def _place(
+    engine: Engine, candidate: Candidate, conformed: Table, quarantine: Table, failed: pa.Table | None
+) -> tuple[list[StagedFile], list[StagedFile]]:
     rows, held = list(candidate.rows), list(candidate.quarantine)
     touched = set(failed.column("_batch_date").to_pylist()) if failed is not None and failed.num_rows else set()
-    kept = [_link(file, candidate.folder / "rows", conformed.folder) for file in rows if file.partition["batch_date"] not in touched]
+    kept = [
+        _link(file, candidate.folder / "rows", conformed.folder)
+        for file in rows
+        if file.partition["batch_date"] not in touched
+    ]
     placed = [_link(file, candidate.folder / "quarantine", quarantine.folder) for file in held]
     if touched:
         engine.con.register("audit_failed", failed)
         affected = candidate.files([file for file in rows if file.partition["batch_date"] in touched])
-        good = f"SELECT r.* FROM {read_parquet(affected)} r ANTI JOIN audit_failed f ON r.batch_date = f._batch_date AND r._source = f._source AND r._line = f._line"
+        same = "r.batch_date = f._batch_date AND r._source = f._source AND r._line = f._line"
+        good = f"SELECT r.* FROM {read_parquet(affected)} r ANTI JOIN audit_failed f ON {same}"
         kept += stage(engine, good, conformed.folder, ["source", "batch_date"], "batch_date, _source, _line")
-        placed += stage(engine, _failed_text(engine, candidate, sorted(touched)), quarantine.folder, [LANDING_PARTITION], "_source, _line")
+        placed += stage(
+            engine,
+            _failed_text(engine, candidate, sorted(touched)),
+            quarantine.folder,
+            [LANDING_PARTITION],
+            "_source, _line",
+        )
         engine.con.unregister("audit_failed")
     return kept, placed
 
@@ -142,7 +188,8 @@ def _place(engine: Engine, candidate: Candidate, conformed: Table, quarantine: T
 def _failed_text(engine: Engine, candidate: Candidate, touched: Sequence[str]) -> str:
     table = landing_table(engine.settings, candidate.contract.source)
     files = [file for day in touched for file in table.files([(LANDING_PARTITION, "=", day)])]
-    return f"SELECT l.*, f._code, f._reasons FROM {read_parquet(files)} l JOIN audit_failed f USING (_batch_date, _source, _line)"
+    landed = read_parquet(files)
+    return f"SELECT l.*, f._code, f._reasons FROM {landed} l JOIN audit_failed f USING (_batch_date, _source, _line)"
 
 
 def _link(file: StagedFile, folder: Path, target: Path) -> StagedFile:
@@ -169,8 +216,15 @@ def _conformed_schema(candidate: Candidate) -> pa.Schema:
 
     fields = [pa.field("source", pa.string()), pa.field("batch_date", pa.string())]
     fields += [pa.field(name, _arrow(kind)) for name, kind in output_columns(candidate.contract).items()]
-    return pa.schema([*fields, pa.field("event_date", pa.date32()), pa.field("contract_version", pa.string()),
-                      pa.field("_source", pa.string()), pa.field("_line", pa.int64())])  # fmt: skip
+    return pa.schema(
+        [
+            *fields,
+            pa.field("event_date", pa.date32()),
+            pa.field("contract_version", pa.string()),
+            pa.field("_source", pa.string()),
+            pa.field("_line", pa.int64()),
+        ]
+    )
 
 
 def _quarantine_schema(engine: Engine, source: str) -> pa.Schema:
@@ -184,8 +238,14 @@ def _quarantine_schema(engine: Engine, source: str) -> pa.Schema:
 def _arrow(kind: str) -> pa.DataType:
     import pyarrow as pa
 
-    named = {"string": pa.string(), "integer": pa.int64(), "double": pa.float64(), "boolean": pa.bool_(), "date": pa.date32(),
-             "timestamp": pa.timestamp("us", "UTC")}  # fmt: skip
+    named = {
+        "string": pa.string(),
+        "integer": pa.int64(),
+        "double": pa.float64(),
+        "boolean": pa.bool_(),
+        "date": pa.date32(),
+        "timestamp": pa.timestamp("us", "UTC"),
+    }
     if kind in named:
         return named[kind]
     precision, scale = sql_type(kind).removeprefix("DECIMAL(").removesuffix(")").split(", ")

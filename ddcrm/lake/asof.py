@@ -24,7 +24,9 @@ def as_of_view(engine: Engine, settings: Settings, entity: str, as_of: date) -> 
     Columns: the canonical ones with their types, `event_date`, `batch_date` (DATE) and `source`. None where nothing has
     arrived. Rows of an append-only source need no search; of a snapshot source only the newest delivery counts.
     """
-    queries = [query for contract in _contracts(settings, entity, as_of) if (query := _source_query(settings, contract, as_of))]
+    queries = [
+        query for contract in _contracts(settings, entity, as_of) if (query := _source_query(settings, contract, as_of))
+    ]
     if not queries:
         return None
     views = [engine.ibis.sql(query, dialect="duckdb") for query in queries]
@@ -40,7 +42,9 @@ def _contracts(settings: Settings, entity: str, as_of: date) -> list[Contract]:
 
 
 def _source_query(settings: Settings, contract: Contract, as_of: date) -> str | None:
-    listing = conformed_table(settings, contract.entity).listing([("source", "=", contract.source), *until("batch_date", as_of)])
+    listing = conformed_table(settings, contract.entity).listing(
+        [("source", "=", contract.source), *until("batch_date", as_of)]
+    )
     if contract.delivery == "snapshot" and listing:
         newest = max(partition["batch_date"] for _, partition in listing)
         listing = [(file, partition) for file, partition in listing if partition["batch_date"] == newest]
@@ -51,7 +55,10 @@ def _source_query(settings: Settings, contract: Contract, as_of: date) -> str | 
 
 
 def _columns(contract: Contract) -> str:
-    canonical = [f"CAST({quoted(name)} AS {sql_type(kind)}) AS {quoted(name)}" for name, kind in ENTITIES[contract.entity].columns.items()]
+    canonical = [
+        f"CAST({quoted(name)} AS {sql_type(kind)}) AS {quoted(name)}"
+        for name, kind in ENTITIES[contract.entity].columns.items()
+    ]
     return ", ".join([*canonical, "event_date", "CAST(batch_date AS DATE) AS batch_date", "source"])
 
 
@@ -61,4 +68,5 @@ def _searched(contract: Contract, files: Sequence[str]) -> str:
     if contract.delivery != "corrections" or not contract.key:
         return rows
     key = ", ".join(map(quoted, contract.key))
-    return f"SELECT * EXCLUDE (_newest) FROM (SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY batch_date DESC) AS _newest FROM ({rows})) WHERE _newest = 1"
+    newest = f"row_number() OVER (PARTITION BY {key} ORDER BY batch_date DESC) AS _newest"
+    return f"SELECT * EXCLUDE (_newest) FROM (SELECT *, {newest} FROM ({rows})) WHERE _newest = 1"

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 _DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
-_SQL_TYPES = {"string": "VARCHAR", "integer": "BIGINT", "double": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE",
-              "timestamp": "TIMESTAMP WITH TIME ZONE"}  # fmt: skip
+_SQL_TYPES = {
+    "string": "VARCHAR",
+    "integer": "BIGINT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+}
 _TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}"
 _ISO_TIME = _ISO_DATE + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?"
@@ -53,13 +59,18 @@ def plain_cast(column: Column, text: str, timezone: str, strptime: str | None) -
 def _reading(kind: str, text: str, timezone: str, strptime: str | None) -> str:
     match = _DECIMAL.fullmatch(kind)
     if match:
-        return _matching(text, rf"[+-]?(\d+(\.\d{{0,{match[2]}}}0*)?|\.\d{{1,{match[2]}}}0*)", f"TRY_CAST({text} AS {sql_type(kind)})")
+        return _matching(
+            text,
+            rf"[+-]?(\d+(\.\d{{0,{match[2]}}}0*)?|\.\d{{1,{match[2]}}}0*)",
+            f"TRY_CAST({text} AS {sql_type(kind)})",
+        )
     if kind == "integer":
         return _matching(text, r"[+-]?\d+(\.0+)?", f"TRY_CAST({text} AS BIGINT)")
     if kind == "double":
         return _matching(text, r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", f"TRY_CAST({text} AS DOUBLE)")
     if kind == "boolean":
-        return f"CASE WHEN lower({text}) IN {_listed(_TRUE)} THEN true WHEN lower({text}) IN {_listed(_FALSE)} THEN false END"
+        word = f"lower({text})"
+        return f"CASE WHEN {word} IN {_listed(_TRUE)} THEN true WHEN {word} IN {_listed(_FALSE)} THEN false END"
     if kind == "date":
         iso = _matching(text, _ISO_DATE, f"TRY_CAST({text} AS DATE)")
         return f"CAST(try_strptime({text}, {literal(strptime)}) AS DATE)" if strptime else iso
@@ -101,8 +112,11 @@ def transform_cast(column: Column, raw: dict[str, str], timezone: str) -> Cast:
 
     tree = sqlglot.parse_one(column.transform or "", dialect="duckdb").transform(lambda node: _inlined(node, raw))
     readings = [node for node in tree.find_all(exp.Cast, exp.StrToTime) if not isinstance(node, exp.TryCast)]
-    failures = [f"({node.this.sql('duckdb')} IS NOT NULL AND {_harmless(node.copy()).sql('duckdb')} IS NULL)"
-                for node in readings if not node.find_ancestor(exp.Case, exp.If)]  # fmt: skip
+    failures = [
+        f"({node.this.sql('duckdb')} IS NOT NULL AND {_harmless(node.copy()).sql('duckdb')} IS NULL)"
+        for node in readings
+        if not node.find_ancestor(exp.Case, exp.If)
+    ]
     inner = _harmless(tree).sql("duckdb")
     value = _as_type(inner, column.type, timezone)
     failures.append(f"(({inner}) IS NOT NULL)")

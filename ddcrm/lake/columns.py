@@ -11,6 +11,7 @@ from ddcrm.errors import SchemaChangedError
 from ddcrm.lake.engine import Engine, literal
 from ddcrm.lake.layout import LANDING_PARTITION, SYSTEM_COLUMNS
 
+
 @dataclass(frozen=True)
 class ColumnCheck:
     """What the batches have too little and too much: day -> columns, in the source's spelling."""
@@ -18,33 +19,40 @@ class ColumnCheck:
     missing: dict[str, tuple[str, ...]]
     added: dict[str, tuple[str, ...]]
 
+
 def columns_by_day(engine: Engine, listing: Iterable[tuple[str, Mapping[str, str]]]) -> dict[str, tuple[str, ...]]:
     """The columns of each landed day, read from the files' footers; a day of several files has the union."""
     days = {file: partition[LANDING_PARTITION] for file, partition in listing}
     if not days:
         return {}
     files = ", ".join(literal(file) for file in days)
-    rows = engine.con.execute(f"SELECT file_name, name FROM parquet_schema([{files}]) WHERE type IS NOT NULL").fetchall()
+    rows = engine.con.execute(
+        f"SELECT file_name, name FROM parquet_schema([{files}]) WHERE type IS NOT NULL"
+    ).fetchall()
     found: dict[str, dict[str, None]] = {day: {} for day in days.values()}
     for file, name in rows:
         if name not in SYSTEM_COLUMNS:
             found[days[file]][name] = None
     return {day: tuple(names) for day, names in found.items()}
 
+
 def needed_columns(contract: Contract) -> dict[str, bool]:
     """The source's columns that the contract reads, each with whether it must be there."""
     return {name: required for column in contract.columns for name, required in _needs(column, contract)}
+
 
 def _needs(column: Column, contract: Contract) -> list[tuple[str, bool]]:
     fixed = contract.server.kind == "sql" or contract.server.format in ("csv", "parquet")
     names = _transform_columns(column.transform) if column.transform else [column.source_name]
     return [(name, fixed or column.required) for name in names if name not in SYSTEM_COLUMNS]
 
+
 def _transform_columns(expression: str) -> list[str]:
     import sqlglot
     from sqlglot import exp
 
     return [node.name for node in sqlglot.parse_one(expression, dialect="duckdb").find_all(exp.Column)]
+
 
 def check_columns(contract: Contract, arrived: Mapping[str, tuple[str, ...]], filled: Mapping[str, int]) -> ColumnCheck:
     """Compare; days without rows are not judged. Pure."""
@@ -56,18 +64,35 @@ def check_columns(contract: Contract, arrived: Mapping[str, tuple[str, ...]], fi
         names = {name.lower() for name in arrived[day]}
         missing[day] = tuple(name for name, must in needed.items() if must and name.lower() not in names)
         added[day] = tuple(name for name in arrived[day] if name.lower() not in known)
-    return ColumnCheck({day: names for day, names in missing.items() if names}, {day: names for day, names in added.items() if names})
+    return ColumnCheck(
+        {day: names for day, names in missing.items() if names},
+        {day: names for day, names in added.items() if names},
+    )
+
 
 def raise_if_missing(contract: Contract, check: ColumnCheck, file: str | None = None) -> None:
     """Raise SchemaChangedError for the first day with missing columns, with a guess at what they are called now."""
     for day, names in check.missing.items():
         added = check.added.get(day, ())
-        guesses = [f"{name} may now be {guess[0]}" for name in names if (guess := difflib.get_close_matches(name, added, 1, 0.5))]
+        guesses = [
+            f"{name} may now be {guess[0]}"
+            for name in names
+            if (guess := difflib.get_close_matches(name, added, 1, 0.5))
+        ]
         if len(names) == len(added) == 1:
             guesses = [f"{names[0]} may now be {added[0]}"]
         hint = (f"{'; '.join(guesses)}. " if guesses else "") + (
-            f"The batch has landed and is not conformed. Write the contract's next version (contracts/{contract.source}/) with "
-            f"ddcrm.effectiveFrom {day}, or have the source mended, and run the day again")
-        raise SchemaChangedError("columns of the contract did not arrive", source=contract.source, partition=day, file=file,
-                                 contract_version=contract.version, column=", ".join(names), missing=", ".join(names),
-                                 added=", ".join(added) or None, hint=hint + ".")  # fmt: skip
+            "The batch has landed and is not conformed. Write the contract's next version "
+            f"(contracts/{contract.source}/) with ddcrm.effectiveFrom {day}, or have the source mended, and run the day again"
+        )
+        raise SchemaChangedError(
+            "columns of the contract did not arrive",
+            source=contract.source,
+            partition=day,
+            file=file,
+            contract_version=contract.version,
+            column=", ".join(names),
+            missing=", ".join(names),
+            added=", ".join(added) or None,
+            hint=hint + ".",
+        )

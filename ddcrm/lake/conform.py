@@ -1,7 +1,7 @@
 """Conforming: landed text becomes typed rows under canonical names, in one pass of the engine.
 
-Every landed row ends in exactly one place: conformed, quarantined (with reasons), excluded (by a rule of the contract) or
-duplicate (an older line with the same key in the same batch). The SQL is built here; `candidates.py` runs it.
+Every landed row ends in exactly one place: conformed, quarantined (with reasons), excluded (by a rule of the contract)
+or duplicate (an older line with the same key in the same batch). The SQL is built here; `candidates.py` runs it.
 """
 
 from __future__ import annotations
@@ -40,11 +40,9 @@ def typed_query(contract: Contract, landed: str, columns: Sequence[str]) -> str:
     system = [quoted(LANDING_PARTITION), *map(quoted, SYSTEM_COLUMNS)]
     typed = f"SELECT {', '.join(system + values + failed + texts)} FROM {landed} AS _landed"
     problems = [problem for column in contract.columns for problem in _problems(column)]
-    return (
-        f"SELECT * EXCLUDE ({', '.join(quoted(prefix + column.name) for column in contract.columns for prefix in ('_failed_', '_text_'))}), "
-        f"{_event_date(contract)} AS event_date, {_excluded(contract)} AS _excluded, {_codes(problems)} AS _code, {_reasons(problems)} AS _reasons "
-        f"FROM ({typed})"
-    )
+    helpers = [quoted(prefix + column.name) for column in contract.columns for prefix in ("_failed_", "_text_")]
+    verdict = f"{_excluded(contract)} AS _excluded, {_codes(problems)} AS _code, {_reasons(problems)} AS _reasons"
+    return f"SELECT * EXCLUDE ({', '.join(helpers)}), {_event_date(contract)} AS event_date, {verdict} FROM ({typed})"
 
 
 def _cast(contract: Contract, column: Column, raw: dict[str, str]) -> Cast:
@@ -86,11 +84,26 @@ def _problems(column: Column) -> list[tuple[str, str, str]]:
     if column.enum:
         listed = ", ".join(literal(item) for item in column.enum)
         found.append((f"CAST({name} AS VARCHAR) NOT IN ({listed})", f"{column.name}: not in the enumeration", value))
-    for limit, sign, word in ((column.minimum, "<", "below the minimum"), (column.maximum, ">", "above the maximum")):
+    for limit, sign, word in (
+        (column.minimum, "<", "below the minimum"),
+        (column.maximum, ">", "above the maximum"),
+    ):
         if limit is not None:
-            found.append((f"{name} {sign} CAST({literal(str(limit))} AS {sql_type(column.type)})", f"{column.name}: {word}", value))
+            found.append(
+                (
+                    f"{name} {sign} CAST({literal(str(limit))} AS {sql_type(column.type)})",
+                    f"{column.name}: {word}",
+                    value,
+                )
+            )
     if column.pattern:
-        found.append((f"NOT regexp_matches({name}, {literal(column.pattern)})", f"{column.name}: does not match the pattern", value))
+        found.append(
+            (
+                f"NOT regexp_matches({name}, {literal(column.pattern)})",
+                f"{column.name}: does not match the pattern",
+                value,
+            )
+        )
     for size, sign, word in ((column.min_length, "<", "too short"), (column.max_length, ">", "too long")):
         if size is not None:
             found.append((f"length({name}) {sign} {int(size)}", f"{column.name}: {word}", value))

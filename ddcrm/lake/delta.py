@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import operator
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +42,9 @@ class StagedFile:
         return asdict(self)
 
 
-def stage(engine: Engine, query: str, folder: Path, partition_by: Sequence[str], order_by: str = "") -> list[StagedFile]:
+def stage(
+    engine: Engine, query: str, folder: Path, partition_by: Sequence[str], order_by: str = ""
+) -> list[StagedFile]:
     """Write the rows of `query` as Parquet below `folder`, a sub-folder a partition; nothing refers to them yet."""
     token = secrets.token_hex(6)
     columns = ", ".join(quoted(name) for name in partition_by)
@@ -50,8 +53,8 @@ def stage(engine: Engine, query: str, folder: Path, partition_by: Sequence[str],
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         result = engine.con.execute(
-            f"COPY (SELECT * FROM ({query}){order}) TO {target} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({columns}), "
-            f"APPEND, FILENAME_PATTERN '{token}-{{uuid}}', RETURN_STATS)"
+            f"COPY (SELECT * FROM ({query}){order}) TO {target} (FORMAT parquet, COMPRESSION zstd, "
+            f"PARTITION_BY ({columns}), APPEND, FILENAME_PATTERN '{token}-{{uuid}}', RETURN_STATS)"
         )
         names = [column[0] for column in result.description]
         return [_staged(dict(zip(names, row, strict=True)), folder) for row in result.fetchall()]
@@ -97,8 +100,8 @@ class Table:
         """The same with each file's partition values."""
         if not self.exists():
             return []
-        files = self._load().file_uris(partition_filters=list(filters) or None)
-        return [(file, _partition_of(file)) for file in files]
+        files = [(file, _partition_of(file)) for file in self._load().file_uris()]
+        return [(file, partition) for file, partition in files if all(_satisfies(partition, one) for one in filters)]
 
     def version(self) -> int:
         """The newest version; -1 where there is none."""
@@ -116,12 +119,18 @@ class Table:
                 try:
                     table = self._load_or_create(schema)
                     table.create_write_transaction(
-                        [_add(file) for file in staged], "overwrite", _merged(table, schema),
-                        partition_by=self.partition_by, partition_filters=list(replace))  # fmt: skip
+                        [_add(file) for file in staged],
+                        "overwrite",
+                        _merged(table, schema),
+                        partition_by=self.partition_by,
+                        partition_filters=list(replace),
+                    )
                     return self.version()
                 except (CommitFailedError, TableNotFoundError):
                     continue
-        raise ConcurrentWriteError("other writers of this table were faster", table=self.folder.name, hint="Run the step again.")
+        raise ConcurrentWriteError(
+            "other writers of this table were faster", table=self.folder.name, hint="Run the step again."
+        )
 
     def _load(self) -> DeltaTable:
         from deltalake import DeltaTable
@@ -132,7 +141,9 @@ class Table:
         from deltalake import DeltaTable, Schema
 
         if not self.exists():
-            return DeltaTable.create(str(self.folder), Schema.from_arrow(schema), mode="ignore", partition_by=self.partition_by)
+            return DeltaTable.create(
+                str(self.folder), Schema.from_arrow(schema), mode="ignore", partition_by=self.partition_by
+            )
         return self._load()
 
 
@@ -149,8 +160,19 @@ def _merged(table: DeltaTable, schema: pa.Schema) -> Any:
 def _add(file: StagedFile) -> Any:
     from deltalake.transaction import AddAction
 
-    return AddAction(path=file.path, size=file.size, partition_values=file.partition, modification_time=0,
-                     data_change=True, stats=json.dumps({"numRecords": file.rows}))  # fmt: skip
+    return AddAction(
+        path=file.path,
+        size=file.size,
+        partition_values=file.partition,
+        modification_time=0,
+        data_change=True,
+        stats=json.dumps({"numRecords": file.rows}),
+    )
+
+
+def _satisfies(partition: Mapping[str, str], condition: Filter) -> bool:
+    name, sign, value = condition
+    return {"=": operator.eq, "<=": operator.le, ">=": operator.ge}[sign](partition[name], value)
 
 
 def _partition_of(file: str) -> dict[str, str]:

@@ -29,10 +29,15 @@ class Engine:
         with storage_errors(root):
             root.mkdir(parents=True, exist_ok=True)
             self._spill = Path(tempfile.mkdtemp(prefix="engine-", dir=root))
-        self.con: duckdb.DuckDBPyConnection = duckdb.connect(config={
-            "threads": settings.engine.threads, "memory_limit": settings.engine.memory_limit,
-            "temp_directory": str(self._spill), "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False})  # fmt: skip
+        self.con: duckdb.DuckDBPyConnection = duckdb.connect(
+            config={
+                "threads": settings.engine.threads,
+                "memory_limit": settings.engine.memory_limit,
+                "temp_directory": str(self._spill),
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )
         self.con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         self._ibis: Any = None
 
@@ -73,9 +78,12 @@ def read_parquet(files: list[str], extra: str = "") -> str:
     return f"read_parquet([{listed}], union_by_name=true, hive_partitioning=true, hive_types_autocast=false{extra})"
 
 
+_FULL = ("No space left", "os error 28", "Disk quota", "max_temp_directory_size")
+
+
 @contextmanager
 def storage_errors(where: Path) -> Iterator[None]:
-    """Turn what the file system and the engine raise for a full disk into StorageFullError, other I/O into LakeError."""
+    """Turn what a full disk makes the file system and the engine raise a StorageFullError, other I/O a LakeError."""
     try:
         yield
     except DdcrmError:
@@ -84,7 +92,12 @@ def storage_errors(where: Path) -> Iterator[None]:
         raise _storage_error(error, where, full=error.errno in (errno.ENOSPC, errno.EDQUOT)) from error
     except Exception as error:
         text = str(error)
-        full = "No space left" in text or "os error 28" in text or "Disk quota" in text or "max_temp_directory_size" in text
+        full = (
+            "No space left" in text
+            or "os error 28" in text
+            or "Disk quota" in text
+            or "max_temp_directory_size" in text
+        )
         if full:
             raise _storage_error(error, where, full=True) from error
         raise
@@ -92,6 +105,9 @@ def storage_errors(where: Path) -> Iterator[None]:
 
 def _storage_error(error: Exception, where: Path, *, full: bool) -> LakeError:
     if full:
-        return StorageFullError("no space left on the device", path=str(where),
-                                hint="Free some space there and run the step again: nothing half-written is visible.")  # fmt: skip
+        return StorageFullError(
+            "no space left on the device",
+            path=str(where),
+            hint="Free some space there and run the step again: nothing half-written is visible.",
+        )
     return LakeError(f"the lake can't be read or written: {type(error).__name__}: {error}", path=str(where))

@@ -64,14 +64,18 @@ def land(engine: Engine, source: str, dates: DateRange, parts: Iterable[Part]) -
     return Landed(source, dates, rows, version)
 
 
-def _stage_part(engine: Engine, source: str, part: Part, folder: object, schema: pa.Schema | None) -> tuple[list[StagedFile], pa.Schema]:
+def _stage_part(
+    engine: Engine, source: str, part: Part, folder: object, schema: pa.Schema | None
+) -> tuple[list[StagedFile], pa.Schema]:
     from pathlib import Path
 
     where = Path(str(folder))
     _check_columns(source, part)
     view = "landing_part"
     engine.con.register(view, part.reader)
-    query = f"SELECT * REPLACE (CAST({quoted(LANDING_PARTITION)} AS VARCHAR) AS {quoted(LANDING_PARTITION)}) FROM {view}"
+    query = (
+        f"SELECT * REPLACE (CAST({quoted(LANDING_PARTITION)} AS VARCHAR) AS {quoted(LANDING_PARTITION)}) FROM {view}"
+    )
     try:
         files = stage(engine, query, where, [LANDING_PARTITION])
     except DdcrmError:
@@ -89,8 +93,11 @@ def _stage_part(engine: Engine, source: str, part: Part, folder: object, schema:
 def _stage_empty_days(engine: Engine, part: Part, folder: object, filled: set[str]) -> list[StagedFile]:
     from pathlib import Path
 
-    columns = ", ".join(f"CAST(NULL AS {'BIGINT' if name == '_line' else 'VARCHAR'}) AS {quoted(name)}"
-                        for name in part.reader.schema.names if name != LANDING_PARTITION)  # fmt: skip
+    columns = ", ".join(
+        f"CAST(NULL AS {'BIGINT' if name == '_line' else 'VARCHAR'}) AS {quoted(name)}"
+        for name in part.reader.schema.names
+        if name != LANDING_PARTITION
+    )
     empty = [day for day in part.dates if str(day) not in filled]
     return [stage_empty(engine, f"SELECT {columns}", Path(str(folder)), {LANDING_PARTITION: str(day)}) for day in empty]
 
@@ -99,8 +106,13 @@ def _check_columns(source: str, part: Part) -> None:
     names = [name.lower() for name in part.reader.schema.names]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise SourceError("columns that differ at most in case", source=source, partition=str(part.dates), column=", ".join(twice),
-                          hint="Ask the source for distinct names.")  # fmt: skip
+        raise SourceError(
+            "columns that differ at most in case",
+            source=source,
+            partition=str(part.dates),
+            column=", ".join(twice),
+            hint="Ask the source for distinct names.",
+        )
 
 
 def _union(schema: pa.Schema | None, more: pa.Schema) -> pa.Schema:
@@ -109,7 +121,12 @@ def _union(schema: pa.Schema | None, more: pa.Schema) -> pa.Schema:
     fields = list(schema) if schema is not None else []
     known = {field.name.lower() for field in fields}
     kinds = {"_line": pa.int64()}
-    return pa.schema([*fields, *(pa.field(name, kinds.get(name, pa.string())) for name in more.names if name.lower() not in known)])
+    return pa.schema(
+        [
+            *fields,
+            *(pa.field(name, kinds.get(name, pa.string())) for name in more.names if name.lower() not in known),
+        ]
+    )
 
 
 def _rows_by_day(staged: Sequence[StagedFile], dates: DateRange) -> dict[date, int]:

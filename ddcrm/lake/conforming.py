@@ -1,0 +1,157 @@
+"""Runs the SQL of conforming on the landed files of a range: rows, quarantine and counts, written below a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ddcrm import progress
+from ddcrm.contracts.model import Contract
+from ddcrm.errors import ContractError
+from ddcrm.lake.columns import check_columns, columns_by_day, needed_columns, raise_if_missing
+from ddcrm.lake.conform import output_columns, typed_query
+from ddcrm.lake.counts import DayCounts
+from ddcrm.lake.delta import stage
+from ddcrm.lake.engine import Engine, literal, quoted, read_parquet
+from ddcrm.lake.layout import LANDING_PARTITION
+
+
+def conform(
+    engine: Engine, contract: Contract, listing: Sequence[tuple[str, dict[str, str]]], work: Path
+) -> dict[str, Any]:
+    landed = read_parquet([file for file, _ in listing])
+    arrived = columns_by_day(engine, listing)
+    filled = dict(
+        engine.con.execute(f"SELECT {quoted(LANDING_PARTITION)}, count(*) FROM {landed} GROUP BY 1").fetchall()
+    )
+    check = check_columns(contract, arrived, filled)
+    raise_if_missing(contract, check)
+    columns = [row[0] for row in engine.con.execute(f"DESCRIBE SELECT * FROM {landed}").fetchall()]
+    _create_typed(engine, contract, landed, columns)
+    progress.point("conform.typed", source=contract.source, rows=sum(filled.values()))
+    _create_losers(engine, contract)
+    rows = stage(engine, _accepted(contract), work / "rows", ["source", "batch_date"], "batch_date, _source, _line")
+    progress.point("conform.rows_written", source=contract.source, rows=sum(file.rows for file in rows))
+    quarantine = stage(engine, _quarantined(landed), work / "quarantine", [LANDING_PARTITION], "_source, _line")
+    manifest = {
+        "rows": [file.as_dict() for file in rows],
+        "quarantine": [file.as_dict() for file in quarantine],
+        "counts": {
+            day: counts.as_dict() for day, counts in _counts(engine, [p[LANDING_PARTITION] for _, p in listing]).items()
+        },
+        "newest_event": _newest_event(engine, contract),
+        "added_columns": check.added,
+    }
+    engine.con.execute("DROP TABLE typed_rows; DROP TABLE losing_rows")
+    return manifest
+
+
+def _create_typed(engine: Engine, contract: Contract, landed: str, columns: Sequence[str]) -> None:
+    import duckdb
+
+    _check_expressions(contract, columns)
+    absent = _absent(contract, columns)
+    nulls = "".join(f", CAST(NULL AS VARCHAR) AS {quoted(name)}" for name in absent)
+    query = typed_query(contract, f"(SELECT *{nulls} FROM {landed})", [*columns, *absent])
+    try:
+        engine.con.execute(f"CREATE OR REPLACE TEMP TABLE typed_rows AS {query}")
+    except (
+        duckdb.BinderException,
+        duckdb.CatalogException,
+        duckdb.ConversionException,
+        duckdb.InvalidInputException,
+        duckdb.ParserException,
+    ) as error:
+        raise ContractError(
+            "an expression of the contract can't be computed",
+            source=contract.source,
+            version=contract.version,
+            reason=str(error).splitlines()[0],
+            hint="Mend transformLogic or ddcrm.exclude.",
+        ) from error
+
+
+def _check_expressions(contract: Contract, columns: Sequence[str]) -> None:
+    clash = [
+        name
+        for name in ("source", "batch_date", "contract_version", "event_date")
+        if name in {c.name for c in contract.columns}
+    ]
+    if clash:
+        raise ContractError(
+            "column names that the lake uses itself",
+            source=contract.source,
+            version=contract.version,
+            column=", ".join(clash),
+            hint="Give the property another name.",
+        )
+
+
+def _absent(contract: Contract, columns: Sequence[str]) -> list[str]:
+    """Columns of the contract that never arrived (optional ones of JSON): they are missing in every row."""
+    there = {name.lower() for name in columns}
+    return [name for name in needed_columns(contract) if name.lower() not in there]
+
+
+_IS_ACCEPTED = "_excluded IS NULL AND _code IS NULL"
+
+
+def _create_losers(engine: Engine, contract: Contract) -> None:
+    """The rows whose key stands again on a later line of the same batch: the last one wins."""
+    if not contract.key:
+        engine.con.execute(
+            "CREATE OR REPLACE TEMP TABLE losing_rows AS SELECT _batch_date, _source, _line FROM typed_rows LIMIT 0"
+        )
+        return
+    names = ["_batch_date", *map(quoted, contract.key)]
+    twice = f"SELECT {', '.join(names)} FROM typed_rows WHERE {_IS_ACCEPTED} GROUP BY ALL HAVING count(*) > 1"
+    same = " AND ".join(f"t.{name} IS NOT DISTINCT FROM k.{name}" for name in names)
+    key = ", ".join(f"t.{name}" for name in names)
+    place = f"row_number() OVER (PARTITION BY {key} ORDER BY t._source DESC, t._line DESC) AS place"
+    both = f"typed_rows t JOIN ({twice}) k ON {same}"
+    rows = f"SELECT t._batch_date, t._source, t._line, {place} FROM {both} WHERE {_IS_ACCEPTED}"
+    engine.con.execute(
+        f"CREATE OR REPLACE TEMP TABLE losing_rows AS SELECT _batch_date, _source, _line FROM ({rows}) WHERE place > 1"
+    )
+
+
+def _accepted(contract: Contract) -> str:
+    names = ", ".join(map(quoted, output_columns(contract)))
+    return (
+        f"SELECT {literal(contract.source)} AS source, _batch_date AS batch_date, {names}, event_date, "
+        f"{literal(contract.version)} AS contract_version, _source, _line FROM typed_rows ANTI JOIN losing_rows "
+        f"USING (_batch_date, _source, _line) WHERE {_IS_ACCEPTED}"
+    )
+
+
+def _quarantined(landed: str) -> str:
+    found = "_batch_date, _source, _line, _code, _reasons"
+    bad = f"SELECT {found} FROM typed_rows WHERE _excluded IS NULL AND _code IS NOT NULL"
+    return f"SELECT l.*, b._code, b._reasons FROM {landed} l JOIN ({bad}) b USING (_batch_date, _source, _line)"
+
+
+def _counts(engine: Engine, landed_days: Sequence[str]) -> dict[str, DayCounts]:
+    counts = {day: DayCounts() for day in sorted(set(landed_days))}
+    rows = engine.con.execute("SELECT _batch_date, _excluded, _code, count(*) FROM typed_rows GROUP BY ALL").fetchall()
+    for day, excluded, code, number in rows:
+        counts[day].landed += number
+        if excluded is not None:
+            counts[day].excluded[excluded] += number
+        elif code is not None:
+            counts[day].quarantined[code] += number
+        else:
+            counts[day].conformed += number
+    for day, number in engine.con.execute("SELECT _batch_date, count(*) FROM losing_rows GROUP BY 1").fetchall():
+        counts[day].duplicates += number
+        counts[day].conformed -= number
+    return counts
+
+
+def _newest_event(engine: Engine, contract: Contract) -> dict[str, str]:
+    event = contract.event_time
+    if event is None:
+        return {}
+    moment = f"CAST(max({quoted(event.name)}) AS TIMESTAMP WITH TIME ZONE)"
+    query = f"SELECT _batch_date, {moment} FROM typed_rows WHERE {_IS_ACCEPTED} GROUP BY 1 HAVING {moment} IS NOT NULL"
+    return {day: moment.isoformat() for day, moment in engine.con.execute(query).fetchall()}

@@ -1,0 +1,221 @@
+"""Conforming: every landed row ends in exactly one place, with the reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ddcrm.contracts.model import Column, Contract
+from ddcrm.dates import DateRange
+from ddcrm.errors import ContractError, MissingDataError, SchemaChangedError
+from ddcrm.lake.accept import accept, audit_frames, audit_ranges, failed_rows
+from ddcrm.lake.candidates import Candidate, make_candidate
+from ddcrm.lake.engine import Engine, read_parquet
+from ddcrm.lake.layout import conformed_table, quarantine_table
+from tests.lake.conftest import land_rows, order, orders_contract
+
+DAY = DateRange.parse("2026-01-05")
+
+
+def conform(engine: Engine, rows: list[dict[str, Any]], contract: Contract | None = None) -> Candidate:
+    land_rows(engine, "2026-01-05", rows)
+    return make_candidate(engine, contract or orders_contract(), DAY)
+
+
+def rows_of(engine: Engine, candidate: Candidate, columns: str) -> list[tuple[Any, ...]]:
+    return engine.con.execute(f"SELECT {columns} FROM {read_parquet(candidate.files())} ORDER BY _line").fetchall()
+
+
+def test_rows_are_typed(engine: Engine) -> None:
+    candidate = conform(engine, [order("007", moment="2026-01-06 00:30:00", cents="1999", q="3")])
+    (row,) = rows_of(
+        engine,
+        candidate,
+        "order_id, amount, quantity, ordered_at AT TIME ZONE 'UTC', event_date, line_no, contract_version, source",
+    )
+    assert row == (
+        "007",
+        Decimal("19.99"),
+        3,
+        datetime(2026, 1, 5, 23, 30),
+        date(2026, 1, 6),
+        None,
+        "1.0.0",
+        "shop",
+    )
+
+
+def test_the_counts_add_up_by_reason(engine: Engine) -> None:
+    rows = [
+        order("1"),
+        order("2", cents="2x"),
+        order("3", cents="300"),
+        order("3", cents="400"),
+        order("4", customer="test"),
+        order("", customer="d"),
+        order("6", q="-6"),
+        order("7", moment="05.01.2026"),
+        order("8", customer="test", cents="bad"),
+    ]
+    counts = conform(engine, rows).counts[date(2026, 1, 5)]
+    assert (counts.landed, counts.conformed, counts.duplicates) == (9, 2, 1)
+    assert counts.excluded == Counter(test_orders=2)
+    assert counts.quarantined == {
+        "amount: not a decimal(18,2)": 1,
+        "order_id: missing": 1,
+        "quantity: below the minimum": 1,
+        "ordered_at: not a timestamp": 1,
+    }
+    assert counts.adds_up()
+
+
+def test_the_last_line_of_a_key_wins(engine: Engine) -> None:
+    candidate = conform(engine, [order("3", cents="100"), order("3", cents="200"), order("3", cents="bad"), order("4")])
+    assert rows_of(engine, candidate, "order_id, amount") == [("3", Decimal("2.00")), ("4", Decimal("1.00"))]
+    assert candidate.counts[date(2026, 1, 5)].duplicates == 1
+
+
+def test_quarantine_names_row_column_and_value_but_no_personal_value(engine: Engine) -> None:
+    columns = (
+        *orders_contract().columns,
+        Column("email", "email", "string", classification="personal", pattern="@"),
+    )
+    rows = [{**order("1", cents="12,5"), "email": "a@b"}, {**order("2"), "email": "secret-person"}]
+    candidate = conform(engine, rows, orders_contract(columns=columns))
+    files = [str(candidate.folder / "quarantine" / file.path) for file in candidate.quarantine]
+    held = engine.con.execute(
+        f"SELECT _line, _code, _reasons, email FROM {read_parquet(files)} ORDER BY _line"
+    ).fetchall()
+    assert held == [
+        (2, "amount: not a decimal(18,2)", "amount: not a decimal(18,2) (12,5)", "a@b"),
+        (3, "email: does not match the pattern", "email: does not match the pattern", "secret-person"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "bad", "code"),
+    [
+        ({"enum": ("1", "2")}, "3", "quantity: not in the enumeration"),
+        ({"minimum": "1"}, "0", "quantity: below the minimum"),
+        ({"maximum": "9"}, "10", "quantity: above the maximum"),
+        ({"type": "string", "min_length": 2}, "x", "quantity: too short"),
+        ({"type": "string", "max_length": 2}, "xyz", "quantity: too long"),
+        ({"required": True}, "", "quantity: missing"),
+    ],
+)
+def test_the_contracts_limits(engine: Engine, change: dict[str, Any], bad: str, code: str) -> None:
+    column = Column(**{"name": "quantity", "source_name": "q", "type": "integer", **change})
+    columns = (*orders_contract().columns[:-1], column)
+    good = "x1" if change.get("type") == "string" else "1"
+    counts = conform(engine, [order("1", q=good), order("2", q=bad)], orders_contract(columns=columns)).counts[
+        date(2026, 1, 5)
+    ]
+    assert counts.quarantined == {code: 1}
+    assert counts.conformed == 1
+
+
+def test_a_renamed_column_is_named_with_a_guess(engine: Engine) -> None:
+    rows = [{"OrderNo": "1", "Cust": "a", "TS": "2026-01-05 10:00:00", "total_ct": "5", "q": "1"}]
+    with pytest.raises(SchemaChangedError, match="total_cents may now be total_ct") as caught:
+        conform(engine, rows)
+    assert (caught.value.source, caught.value.partition, caught.value.missing) == (
+        "shop",
+        "2026-01-05",
+        "total_cents",
+    )
+    assert not conformed_table(engine.settings, "orders").exists()
+
+
+def test_an_added_column_is_no_error_and_is_told(engine: Engine) -> None:
+    candidate = conform(engine, [{**order("1"), "loyalty_tier": "gold"}])
+    assert candidate.added_columns == {"2026-01-05": ("loyalty_tier",)}
+    assert candidate.counts[date(2026, 1, 5)].conformed == 1
+
+
+def test_a_day_that_has_not_landed(engine: Engine) -> None:
+    land_rows(engine, "2026-01-05", [order()])
+    with pytest.raises(MissingDataError, match="2026-01-06"):
+        make_candidate(engine, orders_contract(), DateRange.parse("2026-01-05", "2026-01-06"))
+
+
+def test_an_expression_that_can_not_be_computed(engine: Engine) -> None:
+    column = Column("amount", "total_cents", "decimal(18,2)", transform="no_such_function(total_cents)")
+    with pytest.raises(ContractError, match="no_such_function"):
+        conform(engine, [order()], orders_contract(columns=(*orders_contract().columns[:3], column)))
+
+
+def test_making_a_candidate_again_gives_the_same_one(engine: Engine) -> None:
+    first = conform(engine, [order("1")])
+    again = make_candidate(engine, orders_contract(), DAY)
+    assert again.folder == first.folder
+    other = make_candidate(engine, orders_contract(fingerprint="two"), DAY)
+    assert other.folder != first.folder
+    assert not first.folder.exists()
+
+
+def test_accept_replaces_the_day_and_keeps_the_rest(engine: Engine) -> None:
+    accept(engine, conform(engine, [order("1"), order("2")]))
+    land_rows(engine, "2026-01-06", [order("3")])
+    accept(engine, make_candidate(engine, orders_contract(), DateRange.parse("2026-01-06")))
+    accept(engine, conform(engine, [order("4"), order("5", cents="bad")]))
+    files = conformed_table(engine.settings, "orders").files()
+    numbers = engine.con.execute(f"SELECT order_id, batch_date FROM {read_parquet(files)} ORDER BY 1").fetchall()
+    assert numbers == [("3", "2026-01-06"), ("4", "2026-01-05")]
+    held = engine.con.execute(
+        f"SELECT OrderNo FROM {read_parquet(quarantine_table(engine.settings, 'shop').files())}"
+    ).fetchall()
+    assert held == [("5",)]
+
+
+def test_accept_sets_aside_what_the_audit_found(engine: Engine) -> None:
+    candidate = conform(engine, [order("1"), order("2"), order("3", cents="bad"), order("4")])
+    (audited,) = audit_frames(engine, candidate)
+    assert audited.frame["order_id"].tolist() == ["1", "2", "4"]
+    accepted = accept(engine, candidate, failed_rows(audited, {1: "odd quantity", 2: "odd amount; odd quantity"}))
+    counts = accepted.counts[date(2026, 1, 5)]
+    assert (counts.conformed, counts.quarantined) == (
+        1,
+        {"amount: not a decimal(18,2)": 1, "odd quantity": 1, "odd amount": 1},
+    )
+    assert counts.adds_up()
+    files = quarantine_table(engine.settings, "shop").files()
+    held = engine.con.execute(f"SELECT OrderNo, _reasons FROM {read_parquet(files)} ORDER BY _line").fetchall()
+    assert held == [
+        ("2", "odd quantity"),
+        ("3", "amount: not a decimal(18,2) (bad)"),
+        ("4", "odd amount; odd quantity"),
+    ]
+
+
+def test_a_days_digest_depends_on_its_rows_alone(engine: Engine) -> None:
+    first = accept(engine, conform(engine, [order("1"), order("2")])).digests
+    turned = accept(engine, conform(engine, [order("2"), order("1")])).digests
+    other = accept(engine, conform(engine, [order("2"), order("1", cents="101")])).digests
+    assert first == turned != other
+    assert len(first) == 1
+
+
+def test_a_day_of_nothing_but_bad_rows_is_audited_as_empty(engine: Engine) -> None:
+    (audited,) = audit_frames(engine, conform(engine, [order("1", cents="bad")]))
+    assert len(audited.frame) == 0
+    assert "amount" in audited.frame
+
+
+def test_audit_ranges() -> None:
+    rows = {
+        date(2026, 1, 30): 5,
+        date(2026, 1, 31): 5,
+        date(2026, 2, 1): 5,
+        date(2026, 2, 2): 8,
+        date(2026, 2, 3): 3,
+    }
+    assert [str(part) for part in audit_ranges(rows, limit=10)] == [
+        "2026-01-30..2026-01-31",
+        "2026-02-01",
+        "2026-02-02",
+        "2026-02-03",
+    ]
