@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     sources_dir: Path = Path()
     contracts_dir: Path = Path("contracts")
     expectations_dir: Path = Path("expectations")
+    published_expectations_dir: Path | None = None  # suites of the published tables; None: expectations_dir
     warehouse_url: SecretStr | None = None  # any PostgreSQL as SQLAlchemy writes it; None: the embedded one
     engine: EngineSettings = EngineSettings()
     sources: dict[str, SourceSettings] = {}
@@ -109,16 +110,20 @@ class Settings(BaseSettings):
         variable = f"DDCRM_SECRET_{name.upper().replace('-', '_')}"
         value = os.environ.get(variable) or (self._resolver(name) if self._resolver else None)
         if not value:
-            raise SettingsError(f"the secret {name!r} is not set",
-                                hint=f"Set {variable}, or an Airflow connection called {name}.")  # fmt: skip
+            raise SettingsError(
+                f"the secret {name!r} is not set", hint=f"Set {variable}, or an Airflow connection called {name}."
+            )
         return value
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Variables win over the file, whose values `load_settings` hands over as init values."""
         return env_settings, init_settings
 
@@ -130,8 +135,10 @@ def find_project(start: Path | None = None) -> Path:
     for folder in (here, *here.parents):
         if (folder / "ddcrm.toml").is_file():
             return folder
-    raise SettingsError(f"there is no ddcrm.toml in {here} or above",
-                        hint="Go to a project's folder, or name it with --project or DDCRM_PROJECT_DIR.")  # fmt: skip
+    raise SettingsError(
+        f"there is no ddcrm.toml in {here} or above",
+        hint="Go to a project's folder, or name it with --project or DDCRM_PROJECT_DIR.",
+    )
 
 
 def load_settings(project: Path | None = None, **overrides: Any) -> Settings:
@@ -148,9 +155,14 @@ def load_settings(project: Path | None = None, **overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"the setting {name} is wrong: {first['msg']}",
-                            hint=f"See {folder / 'ddcrm.toml'} and the DDCRM_* variables.") from None  # fmt: skip
+        raise SettingsError(
+            f"the setting {name} is wrong: {first['msg']}",
+            hint=f"See {folder / 'ddcrm.toml'} and the DDCRM_* variables.",
+        ) from None
     settings = settings.model_copy(update=overrides)
-    folders = ("state_dir", "sources_dir", "contracts_dir", "expectations_dir")
+    settings = settings.model_copy(
+        update={"published_expectations_dir": settings.published_expectations_dir or settings.expectations_dir}
+    )
+    folders = ("state_dir", "sources_dir", "contracts_dir", "expectations_dir", "published_expectations_dir")
     resolved = {name: (folder / getattr(settings, name)).resolve() for name in folders}
     return settings.model_copy(update={"project_dir": folder, **resolved})

@@ -45,8 +45,8 @@ def audit_frames(engine: Engine, candidate: Candidate) -> Iterator[AuditFrame]:
         source = read_parquet(candidate.files(files)) if files else "(SELECT * FROM typed_shape)"
         if not files:
             engine.con.execute(f"CREATE OR REPLACE TEMP VIEW typed_shape AS {_no_rows(candidate)}")
-        system = "event_date, batch_date AS _batch_date, _source, _line"
-        query = f"SELECT {listed}, {system} FROM {source} ORDER BY _batch_date, _source, _line"
+        system = "event_date, batch_date, _source, _line"
+        query = f"SELECT {listed}, {system} FROM {source} ORDER BY batch_date, _source, _line"
         frame = engine.con.execute(query).fetch_df()
         frame.insert(0, "_row", range(len(frame)))
         yield AuditFrame(dates, frame)
@@ -92,7 +92,7 @@ def failed_rows(audited: AuditFrame, reasons: Mapping[int, str]) -> pa.Table:
     texts = [reasons[row] for row in rows]
     return pa.table(
         {
-            "_batch_date": pa.array(place["_batch_date"], pa.string()),
+            "_batch_date": pa.array(place["batch_date"], pa.string()),
             "_source": pa.array(place["_source"], pa.string()),
             "_line": pa.array(place["_line"], pa.int64()),
             "_code": pa.array([text.split("; ")[0] for text in texts], pa.string()),

@@ -43,15 +43,17 @@ def needed_columns(contract: Contract) -> dict[str, bool]:
 
 def _needs(column: Column, contract: Contract) -> list[tuple[str, bool]]:
     fixed = contract.server.kind == "sql" or contract.server.format in ("csv", "parquet")
-    names = _transform_columns(column.transform) if column.transform else [column.source_name]
+    names = expression_columns(column.transform) if column.transform else [column.source_name]
     return [(name, fixed or column.required) for name in names if name not in SYSTEM_COLUMNS]
 
 
-def _transform_columns(expression: str) -> list[str]:
+def expression_columns(expression: str) -> list[str]:
+    """The source's columns that a transformLogic reads, each once."""
     import sqlglot
     from sqlglot import exp
 
-    return [node.name for node in sqlglot.parse_one(expression, dialect="duckdb").find_all(exp.Column)]
+    found = sqlglot.parse_one(expression, dialect="duckdb").find_all(exp.Column)
+    return list(dict.fromkeys(node.name for node in found))
 
 
 def check_columns(contract: Contract, arrived: Mapping[str, tuple[str, ...]], filled: Mapping[str, int]) -> ColumnCheck:
@@ -83,7 +85,8 @@ def raise_if_missing(contract: Contract, check: ColumnCheck, file: str | None = 
             guesses = [f"{names[0]} may now be {added[0]}"]
         hint = (f"{'; '.join(guesses)}. " if guesses else "") + (
             "The batch has landed and is not conformed. Write the contract's next version "
-            f"(contracts/{contract.source}/) with ddcrm.effectiveFrom {day}, or have the source mended, and run the day again"
+            f"(contracts/{contract.source}/) with ddcrm.effectiveFrom {day}, or have the source mended, "
+            "and run the day again"
         )
         raise SchemaChangedError(
             "columns of the contract did not arrive",

@@ -6,11 +6,12 @@ or duplicate (an older line with the same key in the same batch). The SQL is bui
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ddcrm.contracts.entities import ENTITIES
 from ddcrm.contracts.model import Column, Contract
 from ddcrm.lake.casts import Cast, missing_text, plain_cast, sql_type, transform_cast
+from ddcrm.lake.columns import expression_columns
 from ddcrm.lake.engine import literal, quoted
 from ddcrm.lake.layout import LANDING_PARTITION, SYSTEM_COLUMNS
 
@@ -57,8 +58,11 @@ def _cast(contract: Contract, column: Column, raw: dict[str, str]) -> Cast:
     return plain_cast(column, raw[column.source_name.lower()], timezone, strptime)
 
 
-def _text(column: Column, raw: dict[str, str]) -> str:
-    return f"_landed.{quoted(column.source_name)}" if column.source_name.lower() in raw else "CAST(NULL AS VARCHAR)"
+def _text(column: Column, raw: Mapping[str, str]) -> str:
+    """The text that the column was read from, for reasons; of an expression, the texts of all its columns."""
+    names = expression_columns(column.transform) if column.transform else [column.source_name]
+    texts = [f"_landed.{quoted(name)}" for name in names if name.lower() in raw and name not in SYSTEM_COLUMNS]
+    return f"concat_ws(', ', {', '.join(texts)})" if texts else "CAST(NULL AS VARCHAR)"
 
 
 def _event_date(contract: Contract) -> str:

@@ -1,0 +1,154 @@
+"""The commands. Nothing heavy is imported before a command needs it: `ddcrm --help` answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ddcrm import __version__
+from ddcrm.cli.output import Output, handled
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Data-driven CRM: from sources to customer segments and value scores in the warehouse.",
+)
+contract_app = typer.Typer(no_args_is_help=True, help="Contracts: what arrives.")
+warehouse_app = typer.Typer(no_args_is_help=True, help="The warehouse: what is published.")
+app.add_typer(contract_app, name="contract")
+app.add_typer(warehouse_app, name="warehouse")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Sources = Annotated[list[str] | None, typer.Argument(help="Sources; all of them where none is named.")]
+First = Annotated[str | None, typer.Option("--from", help="First day, YYYY-MM-DD.")]
+Last = Annotated[str | None, typer.Option("--to", help="Last day, YYYY-MM-DD (included).")]
+Day = Annotated[str | None, typer.Option("--date", help="One day, YYYY-MM-DD.")]
+AsOf = Annotated[str, typer.Option("--as-of", help="The day at whose end things were known, YYYY-MM-DD.")]
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    project: Annotated[Path | None, typer.Option(help="Folder of ddcrm.toml; here or above where absent.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and every step.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    ctx.obj = Output(project=project, debug=debug)
+
+
+@app.command()
+def ingest(
+    ctx: typer.Context,
+    sources: Sources = None,
+    day: Day = None,
+    first: First = None,
+    last: Last = None,
+    json: Json = False,
+) -> None:
+    """Extract, conform and audit a day or a range of days of some or all sources."""
+    from ddcrm.cli import commands
+
+    with handled(ctx, json) as out:
+        commands.ingest(out, sources or [], commands.days(day, first, last))
+
+
+@app.command()
+def train(ctx: typer.Context, as_of: AsOf, json: Json = False) -> None:
+    """Train the models on what was known at the end of a day."""
+    from ddcrm.cli import commands
+
+    with handled(ctx, json) as out:
+        commands.train(out, as_of)
+
+
+@app.command()
+def score(ctx: typer.Context, as_of: AsOf, json: Json = False) -> None:
+    """Score all customers as of a day and publish the day."""
+    from ddcrm.cli import commands
+
+    with handled(ctx, json) as out:
+        commands.score(out, as_of)
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD (included).")],
+    retrain: Annotated[bool, typer.Option("--train", help="Train as of the first day in any case.")] = False,
+    json: Json = False,
+) -> None:
+    """Ingest the days, train where no model is there yet, score and publish each day."""
+    from ddcrm.cli import commands
+
+    with handled(ctx, json) as out:
+        commands.run(out, commands.days(None, first, last), retrain=retrain)
+
+
+@app.command()
+def status(ctx: typer.Context, json: Json = False) -> None:
+    """What is published, what arrived last, what failed."""
+    from ddcrm.cli import commands
+
+    with handled(ctx, json) as out:
+        commands.status(out)
+
+
+@app.command()
+def doctor(ctx: typer.Context, json: Json = False) -> None:
+    """Check settings, contracts, suites, secrets, lake and warehouse; says what to do about each."""
+    from ddcrm.cli.doctor import doctor as examine
+
+    with handled(ctx, json) as out:
+        examine(out)
+
+
+@app.command()
+def demo(
+    ctx: typer.Context,
+    stop: Annotated[bool, typer.Option("--exit", help="Stop Airflow when all is done.")] = False,
+) -> None:
+    """Make the demo company, load its history, and run the DAGs in a real Airflow."""
+    with handled(ctx, False) as out:
+        from ddcrm.demo.run import run_demo
+
+        raise typer.Exit(run_demo(out.settings, exit_when_done=stop))
+
+
+@contract_app.command("check")
+def contract_check(ctx: typer.Context, sources: Sources = None, json: Json = False) -> None:
+    """Validate contracts, and the suites that they name."""
+    from ddcrm.cli import commands
+
+    with handled(ctx, json) as out:
+        commands.contract_check(out, sources or [])
+
+
+@warehouse_app.command("upgrade")
+def warehouse_upgrade(ctx: typer.Context, json: Json = False) -> None:
+    """Bring the warehouse's schema to this version."""
+    from ddcrm.cli import commands
+
+    with handled(ctx, json) as out:
+        commands.warehouse_upgrade(out)
+
+
+@warehouse_app.command("url")
+def warehouse_url(ctx: typer.Context, json: Json = False) -> None:
+    """Where the warehouse is, without its password, and a psql line."""
+    from ddcrm.cli import commands
+
+    with handled(ctx, json) as out:
+        commands.warehouse_url(out)
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    app()

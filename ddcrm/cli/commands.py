@@ -1,0 +1,164 @@
+"""What the commands do: call steps, print what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from ddcrm.cli.output import Output
+from ddcrm.dates import DateRange, parse_day
+from ddcrm.errors import DdcrmError, ModelNotFoundError, SettingsError
+
+
+def days(day: str | None, first: str | None, last: str | None) -> DateRange:
+    """The range that --date, or --from and --to, mean."""
+    if day and not (first or last):
+        return DateRange.parse(day)
+    if first and last and not day:
+        return DateRange.parse(first, last)
+    raise SettingsError("which days?", hint="Give --date DAY, or --from DAY --to DAY.")
+
+
+def ingest(out: Output, names: Sequence[str], dates: DateRange) -> None:
+    """All named sources, one after another; one that fails does not stop the others."""
+    from ddcrm.pipeline.ingest import ingest as step
+
+    for name in _chosen(out, names):
+        try:
+            result = step(out.settings, name, dates)
+        except DdcrmError as error:
+            out.error(error)
+            continue
+        out.add("ingested", result.as_dict())
+        _say_ingested(out, result.as_dict())
+
+
+def _chosen(out: Output, names: Sequence[str]) -> Sequence[str]:
+    from ddcrm.pipeline.ingest import sources
+
+    known = sources(out.settings)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise SettingsError(f"there is no source {', '.join(unknown)}", hint=f"There are: {', '.join(known)}.")
+    if not known:
+        raise SettingsError(f"there are no contracts in {out.settings.contracts_dir}")
+    return names or known
+
+
+def _say_ingested(out: Output, result: Mapping[str, Any]) -> None:
+    kept = f"{result['conformed']:,} conformed"
+    parts = [kept, *(f"{number:,} {word}" for word, number in _left_out(result) if number)]
+    out.say(f"{result['source']} {result['dates']}: {result['landed']:,} landed = {' + '.join(parts)}")
+    for word in ("quarantined", "excluded"):
+        for reason, number in sorted(result[word].items(), key=lambda item: (-item[1], item[0])):
+            out.say(f"    {word} {number:,}: {reason}")
+    for warning in result["warnings"]:
+        out.say(f"    warning: {warning}")
+
+
+def _left_out(result: Mapping[str, Any]) -> list[tuple[str, int]]:
+    return [
+        ("quarantined", sum(result["quarantined"].values())),
+        ("excluded", sum(result["excluded"].values())),
+        ("duplicates", result["duplicates"]),
+    ]
+
+
+def train(out: Output, as_of: str) -> None:
+    """Train all models."""
+    from ddcrm.pipeline.train import train as step
+
+    result = step(out.settings, parse_day(as_of, "--as-of"))
+    out.add("trained", result.as_dict())
+    for model in result.as_dict()["models"]:
+        out.say(
+            f"{model['name']} {model['version']}"
+            if model.get("version")
+            else f"{model['name']} withheld: {model['reason']}"
+        )
+
+
+def score(out: Output, as_of: str) -> None:
+    """Score and publish one day."""
+    _score(out, parse_day(as_of, "--as-of"))
+
+
+def _score(out: Output, as_of: date) -> None:
+    from ddcrm.pipeline.score import publish
+    from ddcrm.pipeline.score import score as step
+
+    scored = step(out.settings, as_of)
+    published = publish(out.settings, as_of)
+    out.add("published", {**scored.as_dict(), **published.as_dict()})
+    tables = published.as_dict()["tables"]
+    out.say(f"{as_of}: published " + ", ".join(f"{table['table']} {table['rows']:,} rows" for table in tables))
+
+
+def run(out: Output, dates: DateRange, *, retrain: bool) -> None:
+    """Ingest the range, train if need be, then score and publish day by day."""
+    ingest(out, [], dates)
+    if out.failed:
+        out.say("nothing was scored: mend the sources above and run again")
+        return
+    if retrain or not _has_model(out, dates.first):
+        train(out, str(dates.first))
+    for day in dates:
+        _score(out, day)
+
+
+def _has_model(out: Output, as_of: date) -> bool:
+    from ddcrm.training.registry import Registry
+
+    try:
+        Registry(out.settings.lake_dir / "models").newest("bgnbd", as_of)
+    except ModelNotFoundError:
+        return False
+    return True
+
+
+def contract_check(out: Output, names: Sequence[str]) -> None:
+    """Load every version of the named sources' contracts, and their suites."""
+    from ddcrm.contracts import load_contracts
+    from ddcrm.contracts.describe import describe
+    from ddcrm.quality.suites import load_suite
+
+    contracts = load_contracts(out.settings.contracts_dir)
+    for name in names or contracts.sources:
+        for contract in contracts.versions(name):
+            if contract.suite:
+                load_suite(out.settings.expectations_dir, contract.suite)
+            out.add("contracts", describe(contract))
+            out.say(
+                f"{name} {contract.version}: {contract.entity}, {len(contract.columns)} columns, "
+                f"{contract.delivery}, from {contract.effective_from}, suite {contract.suite or '-'}: valid"
+            )
+
+
+def warehouse_upgrade(out: Output) -> None:
+    """Create or migrate schemas, tables and views."""
+    from ddcrm.warehouse.connect import Warehouse
+    from ddcrm.warehouse.migrate import current_revision, upgrade
+
+    with Warehouse.open(out.settings) as warehouse:
+        upgrade(warehouse)
+        revision = current_revision(warehouse)
+        out.document |= {"url": warehouse.display_url, "revision": revision}
+        out.say(f"{warehouse.display_url} is at revision {revision}")
+
+
+def warehouse_url(out: Output) -> None:
+    """Where the warehouse is."""
+    from ddcrm.warehouse.connect import Warehouse
+
+    with Warehouse.open(out.settings) as warehouse:
+        out.document |= {"url": warehouse.display_url, "psql": warehouse.psql}
+        out.say(warehouse.display_url)
+        out.say(warehouse.psql)
+
+
+def status(out: Output) -> None:
+    """The ledger's summary."""
+    from ddcrm.cli.status import show
+
+    show(out)

@@ -1,0 +1,58 @@
+"""`ddcrm status`: what is published, what arrived last, what failed."""
+
+from __future__ import annotations
+
+from ddcrm.cli.output import Output
+
+
+def show(out: Output) -> None:
+    """Print the ledger's summary."""
+    from ddcrm.warehouse.connect import Warehouse
+    from ddcrm.warehouse.ledger import Ledger
+    from ddcrm.warehouse.migrate import check_current
+
+    with Warehouse.open(out.settings) as warehouse:
+        warehouse.ping()
+        check_current(warehouse)
+        status = Ledger(warehouse).status()
+        out.document |= status.as_dict()
+        out.say(f"warehouse  {warehouse.display_url}")
+    out.say(f"published  {status.current_day or 'nothing yet'}")
+    if status.publications:
+        out.table(
+            [(item.table, item.rows, item.digest[:16]) for item in status.publications], ("table", "rows", "digest")
+        )
+    if status.batches:
+        out.say("last batch of each source")
+        header = ("source", "day", "contract", "landed", "conformed", "quarantined", "excluded", "duplicates")
+        out.table(
+            [
+                (
+                    b.source,
+                    b.batch_date,
+                    b.contract_version,
+                    b.landed,
+                    b.conformed,
+                    b.quarantined,
+                    b.excluded,
+                    b.duplicates,
+                )
+                for b in status.batches
+            ],
+            header,
+        )
+    if status.models:
+        out.say("models")
+        out.table(
+            [(model.name, model.version, model.trained_as_of) for model in status.models],
+            ("model", "version", "trained as of"),
+        )
+    for run in status.running:
+        out.say(f"running    {run.step} {run.source or ''} {_day(run)} since {run.started_at}")
+    for run in status.failed:
+        out.say(f"failed     {run.step} {run.source or ''} {_day(run)}: {run.error_message}")
+
+
+def _day(run: object) -> str:
+    first, last, as_of = (getattr(run, name) for name in ("partition_first", "partition_last", "as_of"))
+    return str(as_of or (first if first == last else f"{first}..{last}"))

@@ -1,0 +1,156 @@
+"""What the scores of a day are computed from, and the segments of a day as the next day's migration needs them.
+
+`Inputs.key` stands for all of it: the files of the lake, the contracts that read them, the models, the settings and the
+code. So what was computed for a key need not be computed again, and what has another key must be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddcrm.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ddcrm.lake.engine import Engine
+    from ddcrm.pipeline.staged import StagedDay
+    from ddcrm.scoring.actions import Actions
+    from ddcrm.scoring.models import ScoringModel, ScoringModels
+    from ddcrm.scoring.segments import Segmentation
+    from ddcrm.scoring.tables import DaySegments
+    from ddcrm.training.registry import ModelRef, Registry
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The models of an as_of (a reference, or why there is none), and the key of all inputs."""
+
+    as_of: date
+    models: dict[str, ModelRef | str]
+    key: str
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions of the models that there are."""
+        return {name: ref.version for name, ref in self.models.items() if not isinstance(ref, str)}
+
+    def load(self, registry: Registry) -> ScoringModels:
+        """The models, loaded."""
+        from ddcrm.scoring.models import ScoringModels
+
+        return ScoringModels(**{name: _loaded(registry, name, ref) for name, ref in self.models.items()})
+
+
+def day_inputs(settings: Settings, registry: Registry, as_of: date) -> Inputs:
+    """What the segments and scores of `as_of` are computed from."""
+    from ddcrm.training.fingerprint import digest_of, score_fingerprint
+    from ddcrm.training.fit import MODELS
+
+    models = {name: _newest(registry, name, as_of) for name in MODELS}
+    known = {
+        "as_of": as_of,
+        "data": _orders_known(settings, as_of),
+        "models": {name: ref if isinstance(ref, str) else ref.version for name, ref in models.items()},
+        "settings": scoring_settings(settings),
+        "code": score_fingerprint(),
+    }
+    return Inputs(as_of, models, digest_of(known)[:16])
+
+
+def scoring_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that scores depend on."""
+    return {"purchase": settings.purchase.model_dump(mode="json"), "value": settings.value.model_dump(mode="json")}
+
+
+def fingerprint(settings: Settings, days: Sequence[tuple[Inputs, str | None]], actions: Actions) -> str:
+    """A digest of everything that a published day was computed from, by content: the same in every lake.
+
+    days: the day and the one before it, each with the digest of its features.
+    """
+    from ddcrm.training.fingerprint import digest_of, score_fingerprint
+
+    data = [(str(inputs.as_of), digest, inputs.versions) for inputs, digest in days]
+    return digest_of([data, scoring_settings(settings), actions.texts, score_fingerprint()])
+
+
+def segments_of(engine: Engine, registry: Registry, inputs: Inputs) -> tuple[DaySegments, str | None]:
+    """The segments of a day and the digest of its features (None: nobody was a customer yet).
+
+    Read from the scored day on disk if it was computed from the same inputs, else computed.
+    """
+    from ddcrm.pipeline.staged import reading_day
+
+    with reading_day(engine.settings, inputs.as_of) as day:
+        if day is not None and day.manifest["segments_key"] == inputs.key:
+            return _read_segments(day), day.manifest["features_digest"]
+    return _compute_segments(engine, registry, inputs)
+
+
+def _compute_segments(engine: Engine, registry: Registry, inputs: Inputs) -> tuple[DaySegments, str | None]:
+    from ddcrm.features.table import feature_table
+    from ddcrm.scoring.scores import SCORING_COLUMNS, scored
+    from ddcrm.scoring.tables import DaySegments
+    from ddcrm.warehouse.digest import digest_table
+
+    features = feature_table(engine, inputs.as_of, SCORING_COLUMNS)
+    if features is None or not features.num_rows:
+        return DaySegments.nobody(), None
+    models = inputs.load(registry)
+    scores = scored(features, models, engine.settings.value)
+    return DaySegments.of(scores, models), digest_table(features, ["customer_id"])
+
+
+def _read_segments(day: StagedDay) -> DaySegments:
+    import pyarrow as pa
+
+    from ddcrm.scoring.tables import DaySegments
+
+    table = day.read("customer_segments", read_dictionary=["scheme", "segment"]).combine_chunks()
+    n = int(day.manifest["customers"])
+    parts = [table.slice(start, n) for start in range(0, table.num_rows, n)]  # in the order of scheme and customer
+    return DaySegments(pa.concat_arrays(parts[0]["customer_id"].chunks), [_segmentation(part) for part in parts])
+
+
+def _segmentation(part: pa.Table) -> Segmentation:
+    import pyarrow as pa
+
+    from ddcrm.scoring.segments import Segmentation
+
+    segment = pa.concat_arrays(part["segment"].chunks)
+    return Segmentation(part["scheme"][0].as_py(), tuple(segment.dictionary.to_pylist()), segment.indices.to_numpy())
+
+
+def _orders_known(settings: Settings, as_of: date) -> Any:
+    """The files that the as-of view reads, by names that are never used twice, and the contracts that say how."""
+    from ddcrm.contracts import load_contracts
+    from ddcrm.lake.layout import conformed_table, until
+
+    contracts = load_contracts(settings.contracts_dir)
+    versions = [version for source in contracts.feeding("orders") for version in contracts.versions(source)]
+    files = conformed_table(settings, "orders").files(until("batch_date", as_of))
+    return {
+        "contracts": sorted((contract.source, contract.version, contract.fingerprint) for contract in versions),
+        "files": sorted(Path(file).name for file in files),
+    }
+
+
+def _newest(registry: Registry, name: str, as_of: date) -> ModelRef | str:
+    from ddcrm.errors import ModelNotFoundError
+
+    try:
+        return registry.newest(name, as_of)
+    except ModelNotFoundError as error:
+        return str(error.reason)
+
+
+def _loaded(registry: Registry, name: str, ref: ModelRef | str) -> ScoringModel:
+    from ddcrm.scoring.models import ScoringModel
+
+    if isinstance(ref, str):
+        return ScoringModel(name, missing=ref)
+    return ScoringModel(name, registry.load(ref), ref.version)

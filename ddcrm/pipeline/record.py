@@ -1,0 +1,85 @@
+"""What the steps leave in the ledger: their runs, each batch's counts and reasons, what the checks said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from ddcrm.settings import Settings
+
+if TYPE_CHECKING:
+    from ddcrm.lake.accept import Accepted
+    from ddcrm.lake.candidates import Candidate
+    from ddcrm.lake.counts import DayCounts
+    from ddcrm.warehouse.connect import Warehouse
+    from ddcrm.warehouse.ledger import Ledger
+    from ddcrm.warehouse.records import Batch, Reason
+
+
+@contextmanager
+def recorded(settings: Settings, step: str, **where: Any) -> Iterator[Ledger]:
+    """Open the warehouse, see that its schema is this version's, and record the run: before any work begins.
+
+    Raises WarehouseUnavailableError or WarehouseError then, so that nothing is half done.
+    """
+    from ddcrm.warehouse.connect import Warehouse
+    from ddcrm.warehouse.ledger import Ledger
+
+    with Warehouse.open(settings) as warehouse:
+        warehouse.ping()
+        _check_schema(settings, warehouse)
+        ledger = Ledger(warehouse)
+        with ledger.run(step, **where):
+            yield ledger
+
+
+def _check_schema(settings: Settings, warehouse: Warehouse) -> None:
+    """The embedded warehouse is the project's own and is brought up to date; another one a person upgrades."""
+    from ddcrm.errors import WarehouseError
+    from ddcrm.warehouse.migrate import check_current, upgrade
+
+    try:
+        check_current(warehouse)
+    except WarehouseError:
+        if settings.warehouse_url is not None:
+            raise
+        upgrade(warehouse)
+
+
+def record_batches(ledger: Ledger, candidate: Candidate, accepted: Accepted) -> None:
+    """Replace the ledger's entries for the days of a candidate."""
+    batches = [_batch(candidate, accepted, day, counts) for day, counts in accepted.counts.items()]
+    ledger.record_batches(batches, [reason for day, counts in accepted.counts.items()
+                                    for reason in _reasons(candidate.contract.source, day, counts)])  # fmt: skip
+
+
+def _batch(candidate: Candidate, accepted: Accepted, day: date, counts: DayCounts) -> Batch:
+    from ddcrm.warehouse.records import Batch
+
+    contract, newest = candidate.contract, candidate.newest_event.get(day)
+    return Batch(
+        source=contract.source,
+        batch_date=day,
+        entity=contract.entity,
+        contract_version=contract.version,
+        landed=counts.landed,
+        conformed=counts.conformed,
+        quarantined=counts.quarantined.total(),
+        excluded=counts.excluded.total(),
+        duplicates=counts.duplicates,
+        contract_fingerprint=contract.fingerprint,
+        lake_version=accepted.version,
+        newest_event_at=datetime.fromisoformat(newest) if newest else None,
+        digest=accepted.digests.get(day, "0-0"),
+    )
+
+
+def _reasons(source: str, day: date, counts: DayCounts) -> list[Reason]:
+    from ddcrm.warehouse.records import Reason
+
+    found = [("quarantined", reason, rows) for reason, rows in counts.quarantined.items()]
+    found += [("excluded", reason, rows) for reason, rows in counts.excluded.items()]
+    found += [("duplicate", "a later line has the same key", counts.duplicates)]
+    return [Reason(source, day, outcome, reason, rows) for outcome, reason, rows in found if rows]

@@ -1,0 +1,177 @@
+"""Score and publish: a day's tables from features and models, first beside the warehouse, then swapped into it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ddcrm import progress
+from ddcrm.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ddcrm.lake.engine import Engine
+    from ddcrm.pipeline.day import Inputs
+    from ddcrm.pipeline.staged import StagedDay
+    from ddcrm.quality.result import CheckResult
+    from ddcrm.scoring.actions import Actions
+    from ddcrm.training.registry import Registry
+    from ddcrm.warehouse.ledger import Ledger
+    from ddcrm.warehouse.records import Publication, Validation
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """What was staged; `withheld` says why value scores are NULL, `reused` that the same had been staged before."""
+
+    as_of: date
+    customers: int
+    rows: Mapping[str, int]
+    models: Mapping[str, str]
+    fingerprint: str
+    withheld: str | None = None
+    reused: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Counts and references, ready for JSON."""
+        facts = {"step": "score", "as_of": str(self.as_of), "customers": self.customers, "rows": dict(self.rows)}
+        return {**facts, "models": dict(self.models), "fingerprint": self.fingerprint, "withheld": self.withheld,
+                "reused": self.reused}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PublishResult:
+    """What is published: rows and digest of each table; `warnings` are what the audit found and let pass."""
+
+    as_of: date
+    rows: Mapping[str, int]
+    digests: Mapping[str, str]
+    models: Mapping[str, str]
+    fingerprint: str
+    warnings: tuple[str, ...] = field(default=())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Counts and references, ready for JSON."""
+        facts = {"step": "publish", "as_of": str(self.as_of), "rows": dict(self.rows), "digests": dict(self.digests)}
+        return {**facts, "models": dict(self.models), "fingerprint": self.fingerprint, "warnings": list(self.warnings)}
+
+
+def score(settings: Settings, as_of: date) -> ScoreResult:
+    """Compute the tables of a day and stage them: a function of the data as of that day and the models up to it.
+
+    What is staged already for the same inputs is left as it is. Raises MissingDataError where there are no orders on or
+    before `as_of`, or nobody has bought anything.
+    """
+    from ddcrm.pipeline.day import day_inputs
+    from ddcrm.pipeline.record import recorded
+    from ddcrm.pipeline.staged import find_staged
+    from ddcrm.pipeline.train import registry
+    from ddcrm.scoring.actions import read_actions
+    from ddcrm.training.fingerprint import digest_of
+
+    models = registry(settings)
+    with recorded(settings, "score", as_of=as_of):
+        progress.point("score.begin", as_of=str(as_of))
+        actions = read_actions(settings.project_dir)
+        today, before = (day_inputs(settings, models, day) for day in (as_of, as_of - timedelta(days=1)))
+        key = digest_of([today.key, before.key, actions.texts])[:16]
+        known = find_staged(settings, as_of, key)
+        staged = known or _score(settings, models, today, before, actions, key)
+        progress.point("score.end", as_of=str(as_of), customers=staged.manifest["customers"])
+    rows = {name: table["rows"] for name, table in staged.manifest["tables"].items()}
+    facts = {name: staged.manifest[name] for name in ("customers", "models", "fingerprint", "withheld")}
+    return ScoreResult(as_of, rows=rows, reused=known is not None, **facts)
+
+
+def _score(
+    settings: Settings, registry: Registry, today: Inputs, before: Inputs, actions: Actions, key: str
+) -> StagedDay:
+    from ddcrm.lake.engine import Engine
+    from ddcrm.pipeline.staged import stage_day
+
+    with Engine(settings) as engine:
+        tables, facts = _compute(engine, registry, today, before, actions)
+    progress.point("score.computed", as_of=str(today.as_of), customers=facts["customers"])
+    return stage_day(settings, today.as_of, key, tables, facts)
+
+
+def _compute(
+    engine: Engine, registry: Registry, today: Inputs, before: Inputs, actions: Actions
+) -> tuple[dict[str, pa.Table], dict[str, Any]]:
+    """The tables, and what their manifest says of them."""
+    from ddcrm.features.table import required_features
+    from ddcrm.pipeline.day import fingerprint, segments_of
+    from ddcrm.scoring.scores import SCORING_COLUMNS, scored
+    from ddcrm.scoring.tables import published_tables
+    from ddcrm.warehouse.digest import digest_table
+
+    features = required_features(engine, today.as_of, SCORING_COLUMNS)
+    digest = digest_table(features, ["customer_id"])
+    progress.point("score.features", customers=features.num_rows)
+    yesterday, digest_before = segments_of(engine, registry, before)
+    models = today.load(registry)
+    scores = scored(features, models, engine.settings.value)
+    facts = {
+        "customers": features.num_rows,
+        "models": today.versions,
+        "withheld": models.withheld,
+        "features_digest": digest,
+        "segments_key": today.key,
+        "fingerprint": fingerprint(engine.settings, [(today, digest), (before, digest_before)], actions),
+    }
+    return published_tables(today.as_of, scores, models, yesterday, actions), facts
+
+
+def publish(settings: Settings, as_of: date) -> PublishResult:
+    """Publish the staged tables of a day: load, audit, swap in at once; what was there stays if anything fails.
+
+    Raises MissingDataError where the day was not scored, BatchRejectedError where the audit fails, PublishError.
+    """
+    from ddcrm.pipeline.record import recorded
+    from ddcrm.pipeline.staged import read_tables
+    from ddcrm.warehouse.publish import publish_day
+
+    warnings: list[str] = []
+    with recorded(settings, "publish", as_of=as_of) as ledger:
+        staged, tables = read_tables(settings, as_of)
+        models, fingerprint = staged.manifest["models"], staged.manifest["fingerprint"]
+
+        def audit(schema: str, table: str, name: str) -> None:
+            warnings.extend(_audit(settings, ledger, as_of, schema, table, name))
+
+        published = publish_day(ledger.warehouse, as_of, tables, audit=audit, run_id=ledger.run_id, models=models,
+                                fingerprint=fingerprint)  # fmt: skip
+    return _published(as_of, published, models, fingerprint, warnings)
+
+
+def _published(
+    as_of: date, published: list[Publication], models: Mapping[str, str], fingerprint: str, warnings: list[str]
+) -> PublishResult:
+    rows = {publication.table: publication.rows for publication in published}
+    digests = {publication.table: publication.digest for publication in published}
+    return PublishResult(as_of, rows, digests, models, fingerprint, tuple(dict.fromkeys(warnings)))
+
+
+def _audit(settings: Settings, ledger: Ledger, as_of: date, schema: str, table: str, name: str) -> list[str]:
+    """Check a loaded table by its suite, record what the checks say, and raise if it must not be published."""
+    from ddcrm.quality.check import check_table
+    from ddcrm.quality.gate import decide
+    from ddcrm.quality.suites import load_suite
+
+    suite = load_suite(settings.published_expectations_dir or settings.expectations_dir, f"crm_{name}")
+    results = check_table(suite, ledger.warehouse.url, schema, table)
+    ledger.record_validations([_validation(result) for result in results], table=name, as_of=as_of)
+    verdict = decide(results, 0, 0.0)
+    if error := verdict.error(table=name, as_of=str(as_of)):
+        raise error
+    return [f"{name}: {result.message}" for result in verdict.warnings]
+
+
+def _validation(result: CheckResult) -> Validation:
+    from ddcrm.warehouse.records import Validation
+
+    values = result.as_dict()
+    return Validation(column_name=values.pop("column"), **values)

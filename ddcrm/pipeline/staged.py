@@ -1,0 +1,127 @@
+"""Scored days on disk, between `score` and `publish`: Parquet files with a manifest, whole or not there.
+
+    <lake>/scores/<as_of>/<key>/<table>.parquet, manifest.json   one scored day; `key` says what it was computed from
+                         /current.json                           which of them stands for the day
+
+They can be removed at any time: scoring makes them again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddcrm.atomic import locked, to_json, write_folder, write_json
+from ddcrm.errors import LakeError, MissingDataError
+from ddcrm.progress import point
+from ddcrm.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_PLAIN = ("customer_id", "p_alive", "expected_orders_90d", "expected_orders_365d", "clv_365d", "monetary_value")
+
+
+@dataclass(frozen=True)
+class StagedDay:
+    """One scored day: its folder and its manifest."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    def read(self, table: str, **options: Any) -> pa.Table:
+        """One of its tables; raises LakeError where the file is not the one of the manifest."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        file = self.folder / f"{table}.parquet"
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != self.manifest["tables"][table]["sha256"]:
+            hint = f"Remove {self.folder} and score the day again."
+            raise LakeError("a staged table is not the one of its manifest", file=str(file), hint=hint)
+        return pq.read_table(pa.BufferReader(content), **options)
+
+
+def stage_day(
+    settings: Settings, as_of: date, key: str, tables: Mapping[str, pa.Table], facts: Mapping[str, Any]
+) -> StagedDay:
+    """Write a scored day and make it the current one; what stood for the day before is removed."""
+    from ddcrm.lake.engine import storage_errors
+
+    folder = _folder(settings, as_of)
+    with storage_errors(folder), locked(folder):
+        write_folder(folder / key, partial(_write, tables=tables, facts={"as_of": str(as_of), "key": key, **facts}))
+        point("score.staged", as_of=str(as_of), tables=len(tables))
+        _make_current(folder, key)
+        return StagedDay(folder / key, _manifest(folder / key))
+
+
+def find_staged(settings: Settings, as_of: date, key: str) -> StagedDay | None:
+    """The scored day of this key, made the current one, if it is there."""
+    folder = _folder(settings, as_of)
+    if not (folder / key).is_dir():
+        return None
+    with locked(folder):
+        if not (folder / key).is_dir():
+            return None
+        _make_current(folder, key)
+        return StagedDay(folder / key, _manifest(folder / key))
+
+
+@contextmanager
+def reading_day(settings: Settings, as_of: date) -> Iterator[StagedDay | None]:
+    """The scored day that stands for `as_of`, if there is one; it stays there as long as the block lasts."""
+    folder = _folder(settings, as_of)
+    if not (folder / "current.json").is_file():
+        yield None
+        return
+    with locked(folder, shared=True):
+        key = json.loads((folder / "current.json").read_text("utf-8"))["key"]
+        yield StagedDay(folder / key, _manifest(folder / key))
+
+
+def read_tables(settings: Settings, as_of: date) -> tuple[StagedDay, dict[str, pa.Table]]:
+    """The scored day that stands for `as_of`, and its tables; raises MissingDataError where it was not scored."""
+    with reading_day(settings, as_of) as day:
+        if day is not None:
+            return day, {name: day.read(name) for name in day.manifest["tables"]}
+    hint = f"Score it first: ddcrm score --as-of {as_of}"
+    raise MissingDataError("this day was not scored", as_of=str(as_of), hint=hint)
+
+
+def _folder(settings: Settings, as_of: date) -> Path:
+    return settings.lake_dir / "scores" / str(as_of)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+    return manifest
+
+
+def _make_current(folder: Path, key: str) -> None:
+    write_json(folder / "current.json", {"key": key})
+    point("score.current", as_of=folder.name)
+    for other in folder.iterdir():
+        if other.is_dir() and other.name != key:
+            shutil.rmtree(other)
+
+
+def _write(folder: Path, tables: Mapping[str, pa.Table], facts: Mapping[str, Any]) -> None:
+    import pyarrow.parquet as pq
+
+    written = {}
+    for name, table in tables.items():
+        file = folder / f"{name}.parquet"
+        repeated = [column for column in table.column_names if column not in _PLAIN]
+        pq.write_table(table, file, compression="zstd", use_dictionary=repeated)
+        written[name] = {"rows": table.num_rows, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+        point("score.writing", table=name, rows=table.num_rows)
+    (folder / "manifest.json").write_text(to_json({**facts, "tables": written}), "utf-8")

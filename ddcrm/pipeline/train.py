@@ -1,0 +1,179 @@
+"""Train: fit the models on what was known at the end of a day, and keep them in the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ddcrm import progress
+from ddcrm.errors import ModelError, ModelNotFoundError, SettingsError
+from ddcrm.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ddcrm.training.fit import Fitted
+    from ddcrm.training.registry import ModelRef, Registry
+    from ddcrm.warehouse.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """The versions that are now current for `as_of`, and the models that were withheld, each with the reason."""
+
+    as_of: date
+    customers: int
+    data_digest: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    withheld: Mapping[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Counts and references, ready for JSON."""
+        return {
+            "step": "train",
+            "as_of": str(self.as_of),
+            "customers": self.customers,
+            "data_digest": self.data_digest,
+            "versions": dict(self.versions),
+            "withheld": dict(self.withheld),
+        }
+
+
+def train(settings: Settings, as_of: date, models: Sequence[str] | None = None) -> TrainResult:
+    """Train the models (all of them by default) on the customers as they were known at the end of `as_of`.
+
+    A model that the data do not carry is withheld, the others go on. Trained again on the same data with the same
+    settings, a model keeps its version and is not fitted again. Raises SettingsError for a model that there is not,
+    MissingDataError where there is nothing to learn from.
+    """
+    from ddcrm.pipeline.record import recorded
+    from ddcrm.training.fit import MODELS
+
+    names = _checked(MODELS if models is None else models)
+    with recorded(settings, "train", as_of=as_of) as ledger:
+        progress.point("train.begin", as_of=str(as_of), models=list(names))
+        features, digest = _features(settings, as_of)
+        trained, withheld = _train_all(settings, as_of, features, digest, names)
+        for ref in trained.values():
+            _record(ledger, ref)
+        progress.point("train.end", as_of=str(as_of), trained=len(trained), withheld=len(withheld))
+    versions = {name: ref.version for name, ref in trained.items()}
+    return TrainResult(as_of, features.num_rows, digest, versions, withheld)
+
+
+def registry(settings: Settings) -> Registry:
+    """The registry of the project's lake."""
+    from ddcrm.training.registry import Registry
+
+    return Registry(settings.lake_dir / "models")
+
+
+def _checked(models: Sequence[str]) -> tuple[str, ...]:
+    from ddcrm.training.fit import MODELS
+
+    unknown = [name for name in models if name not in MODELS]
+    if unknown or not models:
+        raise SettingsError(f"there is no model {', '.join(unknown) or '(none was named)'}",
+                            hint=f"Choose from {', '.join(MODELS)}.")  # fmt: skip
+    return tuple(name for name in MODELS if name in models)
+
+
+def _features(settings: Settings, as_of: date) -> tuple[pa.Table, str]:
+    from ddcrm.features.table import required_features
+    from ddcrm.lake.engine import Engine
+    from ddcrm.training.fit import TRAINING_COLUMNS
+    from ddcrm.warehouse.digest import digest_table
+
+    with Engine(settings) as engine:
+        features = required_features(engine, as_of, TRAINING_COLUMNS)
+    progress.point("train.features", customers=features.num_rows)
+    return features, digest_table(features, ["customer_id"])
+
+
+def _train_all(
+    settings: Settings, as_of: date, features: pa.Table, digest: str, names: Sequence[str]
+) -> tuple[dict[str, ModelRef], dict[str, str]]:
+    models, trained, withheld = registry(settings), {}, {}
+    for name in names:
+        progress.point("train.fit", model=name, customers=features.num_rows)
+        try:
+            trained[name] = _train_one(settings, as_of, features, digest, name, models)
+        except ModelError as error:
+            models.withdraw(name, as_of)
+            withheld[name] = str(error.reason or error.message)
+            progress.point("train.withheld", model=name, reason=withheld[name])
+    return trained, withheld
+
+
+def _train_one(
+    settings: Settings, as_of: date, features: pa.Table, digest: str, name: str, models: Registry
+) -> ModelRef:
+    """Fit a model, or find that the registry has what the fit would give."""
+    from ddcrm.training.fingerprint import library_versions, model_fingerprint
+
+    follows = _previous(models, as_of) if name == "kmeans" else None
+    card: dict[str, Any] = {
+        "training_first": str(as_of - timedelta(days=int(features["tenure_days"].to_numpy().max()))),
+        "training_last": str(as_of),
+        "data_digest": digest,
+        "settings": _settings_of(settings, name),
+        "follows": follows.version if follows else None,
+        "code": model_fingerprint(),
+        "libraries": library_versions(),
+    }
+    known = models.find(name, as_of, card)
+    if known:
+        models.point_to(known)
+        return known
+    fitted = _fit(settings, features, name, models.load(follows) if follows else None)
+    facts = {key: getattr(fitted, key) for key in ("rows", "excluded", "parameters", "metrics")}
+    return models.save(name, as_of, fitted.estimator, {**card, **facts, "notes": list(fitted.notes)})
+
+
+def _previous(models: Registry, as_of: date) -> ModelRef | None:
+    """The segments' model that stood the day before: its labels are kept where clusters are still the same."""
+    try:
+        return models.newest("kmeans", as_of - timedelta(days=1))
+    except ModelNotFoundError:
+        return None
+
+
+def _settings_of(settings: Settings, name: str) -> dict[str, Any]:
+    """What the settings say that the fit depends on."""
+    value = {"unit_days", "min_customers", "min_repeat_customers"}
+    own = settings.segments.model_dump() if name == "kmeans" else settings.value.model_dump(include=value)
+    return {**own, "purchase": settings.purchase.model_dump(mode="json")}
+
+
+def _fit(settings: Settings, features: pa.Table, name: str, previous: Any) -> Fitted:
+    from threadpoolctl import threadpool_limits
+
+    from ddcrm.training import fit
+
+    columns = fit.columns_of(features)
+    with threadpool_limits(1):  # sums by several threads differ in the last bits
+        if name == "kmeans":
+            return fit.fit_segments(columns, settings.segments, previous)
+        fits = {"bgnbd": fit.fit_bgnbd, "gamma_gamma": fit.fit_gamma_gamma}
+        return fits[name](columns, settings.value)
+
+
+def _record(ledger: Ledger, ref: ModelRef) -> None:
+    from ddcrm.warehouse.records import Model
+
+    card = ref.card
+    model = Model(
+        name=ref.name,
+        version=ref.version,
+        trained_as_of=ref.trained_as_of,
+        training_first=date.fromisoformat(card["training_first"]),
+        training_last=date.fromisoformat(card["training_last"]),
+        data_digest=card["data_digest"],
+        fingerprint=card["artifact_sha256"],
+        card=card,
+        metrics=card["metrics"],
+    )
+    ledger.record_model(model)
+    progress.point("train.recorded", model=ref.name, version=ref.version)

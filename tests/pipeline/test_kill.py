@@ -1,0 +1,148 @@
+"""SIGKILL at every point that a step reports: run again, the result is that of a run left alone; readers saw no part.
+
+The steps run in forked children of a process that has imported everything, so that a kill costs no second import.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from ddcrm import progress
+from ddcrm.warehouse.connect import Warehouse
+from tests.pipeline import days as run
+from tests.pipeline.reading import conformed, ledger, published
+from tests.pipeline.shop import Shop
+
+DAY = date(2026, 2, 3)
+TRAINED = DAY - timedelta(days=1)
+
+pytestmark = pytest.mark.slow
+
+
+def work(shop: Shop) -> None:
+    """What a day costs: ingest, train, score, publish."""
+    run.ingest(shop.settings, DAY)
+    run.train(shop.settings, TRAINED)
+    run.score(shop.settings, [DAY])
+
+
+def in_child(body: Callable[[], None]) -> int:
+    """Run `body` in a forked child; returns the signal that ended it (0: it ended well, -1: it failed)."""
+    child = os.fork()
+    if child == 0:
+        try:
+            body()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
+
+
+def killed_at(shop: Shop, number: int) -> int:
+    """Do the work in a child that kills itself at its `number`-th point."""
+
+    def body() -> None:
+        seen = 0
+
+        def kill(name: str, facts: dict[str, Any]) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        with progress.listening(kill):
+            work(shop)
+
+    return in_child(body)
+
+
+def points(shop: Shop) -> list[str]:
+    """Do the work in a child and give the names of the points it passed."""
+    file = shop.folder / "points"
+
+    def body() -> None:
+        with file.open("w") as names, progress.listening(lambda name, facts: print(name, file=names)):
+            work(shop)
+
+    assert in_child(body) == 0
+    return file.read_text().split()
+
+
+@contextmanager
+def reader(url: str) -> Iterator[list[tuple[Any, ...]]]:
+    """Poll the current views all the while; gives the different states that it saw."""
+    states: list[tuple[Any, ...]] = []
+    stop = threading.Event()
+    query = (
+        "SELECT (SELECT count(*) FROM crm.current_customer_scores), "
+        "(SELECT count(DISTINCT as_of) FROM crm.current_customer_scores), "
+        "(SELECT count(*) FROM crm.current_customer_segments WHERE scheme = 'rfm'), "
+        "(SELECT max(as_of) FROM crm.current_segment_profiles)"
+    )
+
+    def poll() -> None:
+        with psycopg.connect(Warehouse(url).conninfo, autocommit=True) as connection:
+            while not stop.is_set():
+                state = connection.execute(query).fetchone()
+                if state not in states:
+                    states.append(state)
+                stop.wait(0.01)
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    try:
+        yield states
+    finally:
+        stop.set()
+        thread.join()
+
+
+def warm() -> None:
+    """Import what the steps need, and nothing that starts a thread."""
+    import great_expectations  # noqa: F401
+    import ibis  # noqa: F401
+    import sklearn.cluster  # noqa: F401
+
+
+def test_killed_anywhere_then_run_again(
+    shop: Shop, other_warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warehouse_url: str
+) -> None:
+    warm()
+    assert in_child(lambda: run.ingest(shop.settings, date(2026, 1, 1), TRAINED)) == 0
+    monkeypatch.setenv("DDCRM_WAREHOUSE_URL", other_warehouse_url)
+    alone = Shop(tmp_path / "alone").make()
+    assert in_child(lambda: run.ingest(alone.settings, date(2026, 1, 1), TRAINED)) == 0
+    names = points(alone)
+    expected = published(alone.settings, DAY), conformed(alone.settings), ledger(alone.settings)
+    monkeypatch.setenv("DDCRM_WAREHOUSE_URL", warehouse_url)
+
+    assert len(set(names)) >= 20
+    places = [names.index(name) + 1 for name in dict.fromkeys(names)]
+    with reader(warehouse_url) as states:
+        for number in places:
+            assert killed_at(shop, number) == signal.SIGKILL, names[number - 1]
+            check(shop, expected, names[number - 1])
+        assert in_child(lambda: work(shop)) == 0
+    assert (published(shop.settings, DAY), conformed(shop.settings), ledger(shop.settings)) == expected
+    whole = len(expected[0]["customer_scores"])
+    assert set(states) <= {(0, 0, 0, None), (whole, 1, whole, DAY)}
+    assert (whole, 1, whole, DAY) in states
+
+
+def check(shop: Shop, expected: Any, name: str) -> None:
+    """After a kill the day is either wholly there, as it would be, or not at all."""
+    now = published(shop.settings, DAY)
+    assert now in (expected[0], {**{table: [] for table in expected[0]}}), name
