@@ -28,7 +28,8 @@ ENTITIES: dict[str, Entity] = {
                 "product_id:string name:string category:string brand:string price:money cost:money description:string",
                 "product_id"),
         _entity("events", "event_id",
-                "event_id:string customer_key:string occurred_at:timestamp kind:string product_id:string channel:string",
+                "event_id:string customer_key:string occurred_at:timestamp kind:string product_id:string "
+                "channel:string",
                 "event_id customer_key occurred_at kind", "occurred_at"),
         _entity("tickets", "ticket_id",
                 "ticket_id:string customer_key:string opened_at:timestamp closed_at:timestamp kind:string "
@@ -42,7 +43,8 @@ ENTITIES: dict[str, Entity] = {
                 "contact_id:string campaign_id:string customer_key:string sent_at:timestamp channel:string "
                 "treated:boolean opened:boolean clicked:boolean converted:boolean cost:money",
                 "contact_id campaign_id customer_key sent_at", "sent_at"),
-        _entity("spend", "day channel", "day:date channel:string amount:money impressions:integer", "day channel amount"),
+        _entity("spend", "day channel", "day:date channel:string amount:money impressions:integer",
+                "day channel amount"),
         _entity("market", "period", "period:string market_size:money own_share:double", "period market_size"),
     )
 }  # fmt: skip

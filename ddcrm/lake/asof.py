@@ -37,8 +37,8 @@ def _contracts(settings: Settings, entity: str, as_of: date) -> list[Contract]:
     from ddcrm.contracts import load_contracts
 
     contracts = load_contracts(settings.contracts_dir)
-    reading = [source for source in contracts.feeding(entity) if contracts.versions(source)[0].effective_from <= as_of]
-    return [contracts.for_batch(source, as_of) for source in reading]
+    found = (contracts.effective(source, as_of) for source in contracts.feeding(entity))
+    return [contract for contract in found if contract is not None]
 
 
 def _source_query(settings: Settings, contract: Contract, as_of: date) -> str | None:

@@ -73,18 +73,24 @@ def _reading(kind: str, text: str, timezone: str, strptime: str | None) -> str:
         return f"CASE WHEN {word} IN {_listed(_TRUE)} THEN true WHEN {word} IN {_listed(_FALSE)} THEN false END"
     if kind == "date":
         iso = _matching(text, _ISO_DATE, f"TRY_CAST({text} AS DATE)")
-        return f"CAST(try_strptime({text}, {literal(strptime)}) AS DATE)" if strptime else iso
+        return f"CAST({_parsed(text, strptime)} AS DATE)" if strptime else iso
     return _timestamp(text, timezone, strptime)
 
 
 def _timestamp(text: str, timezone: str, strptime: str | None) -> str:
     zone = literal(timezone)
     if strptime:
-        parsed = f"try_strptime({text}, {literal(strptime)})"
+        parsed = _parsed(text, strptime)
         return parsed if "%z" in strptime or "%Z" in strptime else f"timezone({zone}, {parsed})"
     naive = f"WHEN regexp_full_match({text}, '{_ISO_TIME}') THEN timezone({zone}, TRY_CAST({text} AS TIMESTAMP))"
     offset = f"WHEN regexp_full_match({text}, '{_ISO_TIME}{_OFFSET}') THEN TRY_CAST({text} AS TIMESTAMP WITH TIME ZONE)"
     return f"CASE {naive} {offset} END"
+
+
+def _parsed(text: str, strptime: str) -> str:
+    """With an offset in the format, the letter Z may stand for it too, which DuckDB's %z does not read."""
+    formats = [strptime, strptime.replace("%z", "Z")] if "%z" in strptime else [strptime]
+    return f"try_strptime({text}, [{', '.join(map(literal, formats))}])"
 
 
 def _matching(text: str, pattern: str, value: str) -> str:

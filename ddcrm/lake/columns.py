@@ -59,7 +59,7 @@ def expression_columns(expression: str) -> list[str]:
 def check_columns(contract: Contract, arrived: Mapping[str, tuple[str, ...]], filled: Mapping[str, int]) -> ColumnCheck:
     """Compare; days without rows are not judged. Pure."""
     needed = needed_columns(contract)
-    known = {name.lower() for name in needed} | {column.source_name.lower() for column in contract.columns}
+    known = {name.lower() for name in (*needed, *contract.source_columns)}
     missing: dict[str, tuple[str, ...]] = {}
     added: dict[str, tuple[str, ...]] = {}
     for day in sorted(day for day in arrived if filled.get(day)):

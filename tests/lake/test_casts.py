@@ -98,6 +98,13 @@ def test_formats() -> None:
     )
 
 
+def test_formats_with_an_offset() -> None:
+    moment = (datetime(2026, 7, 1, 8, tzinfo=UTC), False)
+    assert read("timestamp", "2026-07-01T10:00:00+0200", "%Y-%m-%dT%H:%M:%S%z") == moment
+    assert read("timestamp", "2026-07-01T08:00:00Z", "%Y-%m-%dT%H:%M:%S%z") == moment
+    assert read("timestamp", "2026-07-01T08:00:00", "%Y-%m-%dT%H:%M:%S%z") == (None, True)
+
+
 def transformed(kind: str, expression: str, text: str | None) -> tuple[Any, bool]:
     cast = transform_cast(Column("y", "x", kind, transform=expression), {"x": missing_text("x", ("",))}, BERLIN)
     return run(cast.value, cast.failed, text)
