@@ -14,7 +14,10 @@ def parse_day(text: str | date | None, what: str = "date") -> date:
     if isinstance(text, date):
         return text
     try:
-        return date.fromisoformat(text or "")
+        day = date.fromisoformat(text or "")
+        if str(day) != text:  # Python reads week dates and dates without hyphens, too
+            raise ValueError(text)
+        return day
     except ValueError:
         raise SettingsError(f"{what} {text!r} is not a day", hint="Write it as YYYY-MM-DD.") from None
 

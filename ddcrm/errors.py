@@ -1,27 +1,28 @@
 """The tree of errors. Each one keeps its facts as fields and says what happened, where, and what to do.
 
-    DdcrmError
-    ├── SettingsError               a setting is missing or wrong
-    ├── ContractError               a contract is not valid
-    ├── SourceError                 a source could not be read
-    │   ├── SourceUnavailableError  ... now: it may answer later (retry)
-    │   ├── SourceAuthError         ... it refuses the credentials
-    │   ├── MissingDataError        ... the partition is not there, or empty
-    │   ├── MalformedDataError      ... the bytes can't be read as the contract says
-    │   └── SchemaChangedError      ... the columns are not those of the contract
-    ├── QualityError
-    │   ├── SuiteError              an expectation suite is wrong, or a check itself raised
-    │   └── BatchRejectedError      the data failed the gate
-    ├── LakeError                   the lake could not be written or read
-    │   ├── ConcurrentWriteError    ... another writer was faster too often (retry)
-    │   └── StorageFullError        ... no space left
-    ├── ModelError
-    │   ├── ConvergenceError        a fit did not converge
-    │   ├── InsufficientDataError   too little data to fit or score
-    │   └── ModelNotFoundError      no model was trained on or before the as_of
-    └── WarehouseError
-        ├── WarehouseUnavailableError  it does not answer (retry)
-        └── PublishError            a day could not be published
+DdcrmError
+├── SettingsError               a setting is missing or wrong
+├── ContractError               a contract is not valid
+├── SourceError                 a source could not be read
+│   ├── SourceUnavailableError  ... now: it may answer later (retry)
+│   ├── SourceAuthError         ... it refuses the credentials
+│   ├── MissingDataError        ... the partition is not there, or empty
+│   ├── MalformedDataError      ... the bytes can't be read as the contract says
+│   └── SchemaChangedError      ... the columns are not those of the contract
+├── QualityError
+│   ├── SuiteError              an expectation suite is wrong, or a check itself raised
+│   └── BatchRejectedError      the data failed the gate
+├── LakeError                   the lake could not be written or read
+│   ├── ConcurrentWriteError    ... another writer was faster too often (retry)
+│   └── StorageFullError        ... no space left
+├── ModelError
+│   ├── ConvergenceError        a fit did not converge
+│   ├── InsufficientDataError   too little data to fit or score
+│   └── ModelNotFoundError      no model was trained on or before the as_of
+└── WarehouseError
+    ├── WarehouseUnavailableError  it does not answer (retry)
+    └── PublishError            a day could not be published
+        └── PublishBlockedError ... now: readers hold its tables (retry)
 """
 
 from __future__ import annotations
@@ -55,9 +56,16 @@ class DdcrmError(Exception):
 
     def as_dict(self) -> dict[str, Any]:
         """The error as JSON-ready values: type, message, hint and facts."""
-        facts = {name: value if isinstance(value, int | float | bool) else str(value) for name, value in self.facts.items()}
-        return {"error": type(self).__name__, "message": self.message, "hint": self.hint,
-                "retryable": self.retryable, **facts}  # fmt: skip
+        facts = {
+            name: value if isinstance(value, int | float | bool) else str(value) for name, value in self.facts.items()
+        }
+        return {
+            "error": type(self).__name__,
+            "message": self.message,
+            "hint": self.hint,
+            "retryable": self.retryable,
+            **facts,
+        }
 
 
 def _rebuild(kind: type[DdcrmError], message: str, hint: str | None, facts: dict[str, Any]) -> DdcrmError:
@@ -141,8 +149,15 @@ class StorageFullError(LakeError):
 class ModelError(DdcrmError):
     """Base of what training and scoring report; facts: model, reason."""
 
-    def __init__(self, message: str = "", *, model: str | None = None, reason: str | None = None,
-                 hint: str | None = None, **facts: Any) -> None:  # fmt: skip
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        model: str | None = None,
+        reason: str | None = None,
+        hint: str | None = None,
+        **facts: Any,
+    ) -> None:
         super().__init__(message or self._default(), model=model, reason=reason, hint=hint, **facts)
 
     def _default(self) -> str:
@@ -176,3 +191,9 @@ class WarehouseUnavailableError(WarehouseError):
 
 class PublishError(WarehouseError):
     """A day could not be published; what was current stays current."""
+
+
+class PublishBlockedError(PublishError):
+    """Readers held the tables of the day for too long; facts: as_of, sessions."""
+
+    retryable = True

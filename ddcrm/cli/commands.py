@@ -71,12 +71,11 @@ def train(out: Output, as_of: str) -> None:
 
     result = step(out.settings, parse_day(as_of, "--as-of"))
     out.add("trained", result.as_dict())
-    for model in result.as_dict()["models"]:
-        out.say(
-            f"{model['name']} {model['version']}"
-            if model.get("version")
-            else f"{model['name']} withheld: {model['reason']}"
-        )
+    out.say(f"trained as of {result.as_of} on {result.customers:,} customers")
+    for name, version in result.versions.items():
+        out.say(f"    {name} {version}")
+    for name, reason in result.withheld.items():
+        out.say(f"    {name} withheld: {reason}")
 
 
 def score(out: Output, as_of: str) -> None:
@@ -91,8 +90,11 @@ def _score(out: Output, as_of: date) -> None:
     scored = step(out.settings, as_of)
     published = publish(out.settings, as_of)
     out.add("published", {**scored.as_dict(), **published.as_dict()})
-    tables = published.as_dict()["tables"]
-    out.say(f"{as_of}: published " + ", ".join(f"{table['table']} {table['rows']:,} rows" for table in tables))
+    out.say(f"{as_of} published: " + ", ".join(f"{table} {rows:,}" for table, rows in published.rows.items()))
+    if scored.withheld:
+        out.say(f"    value withheld: {scored.withheld}")
+    for warning in published.warnings:
+        out.say(f"    warning: {warning}")
 
 
 def run(out: Output, dates: DateRange, *, retrain: bool) -> None:

@@ -101,8 +101,8 @@ def _train_all(
         try:
             trained[name] = _train_one(settings, as_of, features, digest, name, models)
         except ModelError as error:
-            models.withdraw(name, as_of)
             withheld[name] = str(error.reason or error.message)
+            models.withhold(name, as_of, withheld[name])
             progress.point("train.withheld", model=name, reason=withheld[name])
     return trained, withheld
 

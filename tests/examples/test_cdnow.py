@@ -42,6 +42,6 @@ def test_published_parameters(settings: Settings) -> None:
     assert spend.log_likelihood_ == pytest.approx(-4055.92, abs=0.01)
     score(settings, CALIBRATION_END)
     publish(settings, CALIBRATION_END)
-    published = rows(settings, "SELECT count(*), count(*) FILTER (WHERE frequency > 0), min(tenure_days), max(tenure_days) "
-                               "FROM crm.current_customer_scores")  # fmt: skip
+    columns = "count(*), count(*) FILTER (WHERE frequency > 0), min(tenure_days), max(tenure_days)"
+    published = rows(settings, f"SELECT {columns} FROM crm.current_customer_scores")
     assert published == [(2_357, 946, 189, 272)]

@@ -1,0 +1,75 @@
+"""
+### Daily ingest
+
+A run takes in one business day (its partition key, `YYYY-MM-DD`): each source of `contracts/` is read as it arrived,
+conformed, and published to the lake once it was audited. Sources don't wait for each other; `conformed` waits for all
+of them, and nothing is scored before it: where a source fails, the scores of the day before stay current.
+
+*A source failed:* read the log of the red task, mend what it names, clear the task with those downstream of it.
+*Again:* every step replaces what it wrote for the day, so each of them can be cleared at any time.
+*Many days:* a backfill with one active run, oldest day first. For months, `ddcrm ingest --from --to` is much faster.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Asset, CronPartitionTimetable, TaskGroup, get_current_context, task
+from ddcrm_policy import DAG_DEFAULTS, deadline
+from ddcrm_project import schedule_end, source_names
+from ddcrm_steps import source_step
+
+CONFORMED = Asset("ddcrm_conformed", uri="ddcrm://lake/conformed")
+
+
+@task(multiple_outputs=False)
+def extract(source: str) -> dict[str, Any]:
+    """Read the day from the source into landing: every value as text, exactly as received."""
+    from ddcrm.pipeline import ingest
+
+    return source_step(ingest.extract, source)
+
+
+@task(multiple_outputs=False)
+def transform(source: str) -> dict[str, Any]:
+    """Conform what landed: names, types, duplicates, exclusions; what can't be read goes into quarantine."""
+    from ddcrm.pipeline import ingest
+
+    return source_step(ingest.transform, source)
+
+
+@task(multiple_outputs=False)
+def validate(source: str) -> dict[str, Any]:
+    """Audit the conformed day by its suite; publish it to the lake where the gate lets it pass."""
+    from ddcrm.pipeline import ingest
+
+    return source_step(ingest.validate, source)
+
+
+@task(outlets=[CONFORMED], multiple_outputs=False)
+def conformed(batches: list[dict[str, Any]]) -> dict[str, Any]:
+    """The day of every source is in the lake: tell those who wait for it, with the counts of each."""
+    counts = {batch["source"]: batch for batch in batches}
+    get_current_context()["outlet_events"][CONFORMED].extra = counts
+    return {"sources": len(counts)}
+
+
+with DAG(
+    dag_id="crm_ingest",
+    schedule=CronPartitionTimetable("0 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"),
+    end_date=schedule_end(),
+    dagrun_timeout=timedelta(hours=12),
+    deadline=deadline(2, "The data of the day is late: yesterday's scores stay current."),
+    description="One business day of every source into the lake, checked",
+    doc_md=__doc__,
+    tags=["crm", "ingest", "daily"],
+    **DAG_DEFAULTS,
+):
+    published = []
+    for source in source_names():
+        with TaskGroup(source, tooltip=f"contracts/{source}"):
+            validated = validate(source)
+            extract(source) >> transform(source) >> validated
+            published.append(validated)
+    conformed(published)

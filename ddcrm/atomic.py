@@ -1,0 +1,69 @@
+"""Files and folders that are there whole or not at all, whenever the process that writes them is killed."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_PART = ".part"
+
+
+def write_folder(target: Path, fill: Callable[[Path], None]) -> bool:
+    """Let `fill(folder)` write files into a new folder, then give it its name; False if `target` was there already.
+
+    The files are on the disk before the name is. Call it under `locked(target.parent)`: what an earlier, killed writer
+    left there is removed.
+    """
+    if target.exists():
+        return False
+    part = target.with_name(f".{target.name}{_PART}")
+    for left in target.parent.glob(f".*{_PART}/"):
+        shutil.rmtree(left)
+    part.mkdir()
+    fill(part)
+    for file in part.iterdir():
+        _sync(file)
+    _sync(part)
+    part.rename(target)
+    _sync(target.parent)
+    return True
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write `value` as JSON to `target`, in place of what was there, in one step; call it under a lock, too."""
+    part = target.with_name(f".{target.name}{_PART}")
+    part.write_text(to_json(value), "utf-8")
+    _sync(part)
+    part.replace(target)
+    _sync(target.parent)
+
+
+def to_json(value: Any) -> str:
+    """JSON with a line for each value, keys in their order, the same text for the same value."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+@contextmanager
+def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the folder's lock (made if need be): one writer, or any number of readers, on this machine.
+
+    The kernel frees it when a process ends, however it ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

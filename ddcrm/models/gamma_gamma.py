@@ -1,0 +1,172 @@
+"""Gamma-Gamma: what a customer spends per purchase, on average and in the long run.
+
+Fader & Hardie (2013), "The Gamma-Gamma Model of Monetary Value". A customer's purchases are gamma distributed with
+shape p and rate nu, and nu ~ Gamma(q, v) over customers; how much somebody spends is taken to be independent of how
+often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import digamma, gammaln
+
+from ddcrm.errors import ModelError
+from ddcrm.models.base import (
+    Floats,
+    Levels,
+    LikelihoodModel,
+    check_frequency,
+    columns_of,
+    distinct_rows,
+    invalid,
+    levels_of,
+    thinned_rows,
+)
+from ddcrm.models.optimise import Likelihood
+
+
+class GammaGamma(LikelihoodModel):
+    """Gamma-Gamma, fitted by maximum likelihood.
+
+    X is a DataFrame, or a mapping of arrays, with the columns frequency (repeat purchases, whole numbers) and
+    monetary_value (mean spend of the repeat purchases), or an (n, 2) array in this order. Customers with frequency 0
+    or with a mean spend that is not positive (refunds) are outside the model: they take no part in the fit, and are
+    scored as if nothing were known of them. monetary_value may be NaN where frequency is 0.
+
+    Parameters: max_iter bounds the iterations of L-BFGS-B; tol is how much log-likelihood, summed over all
+    customers, the result may miss at most.
+
+    Learned: p_, q_, v_ (in the unit of money), mean_spend_ (of the population: p v / (q - 1)), n_excluded_ (rows
+    that took no part), log_likelihood_ (summed), converged_, n_iter_, message_, n_features_in_ and, for named
+    columns, feature_names_in_.
+
+    Where the fit ends at q <= 1 the population has no mean spend, and fit raises ModelError.
+    """
+
+    _model: ClassVar[str] = "gamma_gamma"
+    _columns: ClassVar[tuple[str, ...]] = ("frequency", "monetary_value")
+    _parameters: ClassVar[tuple[str, ...]] = ("p", "q", "v")
+
+    p_: float
+    q_: float
+    v_: float
+    n_excluded_: int
+
+    def __init__(self, max_iter: int = 500, tol: float = 1e-8) -> None:
+        self.max_iter = max_iter
+        self.tol = tol
+
+    @property
+    def mean_spend_(self) -> float:
+        """Expected spend per purchase of a customer of whom nothing is known: p v / (q - 1)."""
+        p, q, v = self._fitted()
+        return p * v / (q - 1)
+
+    def log_likelihood(self, X: Any) -> Floats:
+        """Log-likelihood of each customer's mean spend, shape (n,), 0 for those outside the model.
+
+        Fader & Hardie (2013), the density of the mean z of x purchases. Raises ModelError for X that is
+        not valid, sklearn's NotFittedError before fit.
+        """
+        p, q, v = self._fitted()
+        frequency, spend = self._read(X)
+        x, z = (column[_spenders(frequency, spend)] for column in (frequency, spend))
+        value = np.zeros(len(frequency))
+        value[_spenders(frequency, spend)] = (
+            gammaln(p * x + q) - gammaln(p * x) - gammaln(q)
+            - p * x * np.log1p(v / (x * z)) - q * np.log1p(x * z / v) - np.log(z)
+        )  # fmt: skip
+        return value
+
+    def expected_spend(self, X: Any) -> Floats:
+        """Expected mean spend per purchase in the long run, given the history, shape (n,).
+
+        Fader & Hardie (2013): p (v + x z) / (p x + q - 1) for x purchases of mean z, the population's mean for
+        customers outside the model. Raises ModelError for X that is not valid, NotFittedError before fit.
+        """
+        p, q, v = self._fitted()
+        frequency, spend = self._read(X)
+        seen = _spenders(frequency, spend)
+        spent = np.where(seen, frequency * np.where(seen, spend, 0.0), 0.0)
+        return p * (v + spent) / (p * np.where(seen, frequency, 0.0) + q - 1)
+
+    def _read(self, X: Any) -> list[Floats]:
+        frequency, spend = columns = columns_of(X, self._columns, self._model)
+        check_frequency(frequency, self._model)
+        unknown = ~np.isfinite(spend) & (frequency > 0)
+        if unknown.any():
+            row = int(np.argmax(unknown))
+            raise invalid(self._model, f"monetary_value is {spend[row]} in row {row}, where frequency is not 0")
+        return columns
+
+    def _likelihood(self, columns: list[Floats], weight: Floats) -> tuple[Likelihood, list[Floats]]:
+        seen = _spenders(*columns) & (weight > 0)
+        if np.count_nonzero(seen) < 2:
+            raise self._insufficient("fewer than 2 customers bought again and spent more than nothing")
+        frequency, spend = (column[seen] for column in columns)
+        rows = distinct_rows([levels_of(frequency), levels_of(spend)])
+        likelihood = GammaGammaLikelihood(rows.columns, rows.weights(weight[seen]))
+        mean = float(np.sum(likelihood.weight * rows.columns[1].column)) / likelihood.total_weight
+        return likelihood, [np.array([p, q, mean * (q - 1) / p]) for p, q in ((3.0, 3.0), (1.0, 10.0), (20.0, 5.0))]
+
+    def _check(self, parameters: Floats) -> None:
+        if parameters[1] <= 1:
+            reason = f"q is {parameters[1]:.4g}, not above 1: spend varies so much that the population has no mean"
+            raise ModelError("Expected spend is not defined", model=self._model, reason=reason)
+
+    def _remember_rows(self, columns: list[Floats]) -> None:
+        self.n_excluded_ = int(np.count_nonzero(~_spenders(*columns)))
+
+
+class GammaGammaLikelihood:
+    """The summed log-likelihood and its gradient by (p, q, v), from sufficient statistics.
+
+    Gamma functions are taken once for each distinct frequency; one logarithm is left for each distinct row.
+    """
+
+    def __init__(self, rows: Sequence[Levels], weight: Floats) -> None:
+        """rows: frequency and mean spend of the distinct rows; weight: how many customers each stands for."""
+        self.rows, self.weight = rows, weight
+        self.total_weight = float(weight.sum())
+        self.counts = rows[0].values
+        self.weight_of_count = np.bincount(rows[0].codes, weight, len(self.counts))
+        self.purchases = weight * rows[0].column
+        self.total = rows[0].column * rows[1].column
+        self.log_spend = float(np.sum(weight * np.log(rows[1].column)))
+        self.log_total = float(np.sum(self.purchases * np.log(self.total)))
+
+    def thinned(self) -> GammaGammaLikelihood | None:
+        """The likelihood of a fair part of the rows; None where they are few."""
+        part = thinned_rows(len(self.weight))
+        if part is None:
+            return None
+        return GammaGammaLikelihood([column.at(part) for column in self.rows], self.weight[part])
+
+    def __call__(self, parameters: Floats) -> tuple[float, Floats]:
+        """The value, and the gradient by the parameters, shape (3,)."""
+        p, q, v = parameters
+        counted, by_p, by_q = self._counted(p, q)
+        spread = np.log(v + self.total)
+        each, all_purchases = np.einsum("i,i", self.weight, spread), np.einsum("i,i", self.purchases, spread)
+        by_p += self.log_total - all_purchases
+        by_q += self.total_weight * np.log(v) - each
+        value = counted + p * (self.log_total - all_purchases) + q * (self.total_weight * np.log(v) - each)
+        by_v = self.total_weight * q / v - np.einsum("i,i", p * self.purchases + q * self.weight, 1 / (v + self.total))
+        return float(value - self.log_spend), np.array([by_p, by_q, by_v])
+
+    def _counted(self, p: float, q: float) -> tuple[float, float, float]:
+        """Gamma(px+q) / (Gamma(px) Gamma(q)), and its slopes by p and q."""
+        x, weight = self.counts, self.weight_of_count
+        value = np.sum(weight * (gammaln(p * x + q) - gammaln(p * x) - gammaln(q)))
+        both = digamma(p * x + q)
+        by_p = np.sum(weight * x * (both - digamma(p * x)))
+        return float(value), float(by_p), float(np.sum(weight * (both - digamma(q))))
+
+
+def _spenders(frequency: Floats, spend: Floats) -> NDArray[np.bool_]:
+    """The customers that the model is about."""
+    return (frequency > 0) & (spend > 0)

@@ -1,0 +1,138 @@
+"""customer_scores: what is known and expected of each customer, from the features and the models of an as_of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddcrm.models.rfm import RfmScores, rfm_code, rfm_scores
+from ddcrm.scoring.models import ScoringModels
+from ddcrm.scoring.money import Cents, cents_of, decimals_of, divided, rounded_cents
+from ddcrm.scoring.tiers import TIERS, value_tiers
+from ddcrm.scoring.value import Outlook, expected_spend, outlook
+from ddcrm.settings import ValueSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCORING_COLUMNS = (
+    "customer_id", "recency_days", "tenure_days", "frequency", "purchase_days", "spend", "monetary_value",
+    "repeat_monetary_value",
+)  # fmt: skip
+"""The features that scoring needs."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scores of all customers at an as_of as arrays, (n,) each in the order of customer_id; None where withheld."""
+
+    customer_id: pa.Array
+    columns: dict[str, NDArray[Any]]
+    spend: Cents
+    monetary: Cents
+    rfm: RfmScores
+    outlook: Outlook | None
+    clv: Cents | None
+    tier: NDArray[np.int8] | None
+
+
+def scored(features: pa.Table, models: ScoringModels, value: ValueSettings) -> Scored:
+    """Score the customers; features: SCORING_COLUMNS, a row a customer, in any order of rows."""
+    features = _sorted(features)
+    columns = {name: features[name].to_numpy() for name in SCORING_COLUMNS if name not in ("customer_id", "spend")}
+    spend = cents_of(features["spend"])
+    monetary = np.maximum(divided(spend, columns["purchase_days"]), 0)
+    seen = outlook(models.bgnbd.estimator, columns, value) if models.bgnbd.estimator is not None else None
+    clv = _lifetime_value(seen, models, columns)
+    rfm = rfm_scores(columns["recency_days"], columns["frequency"], monetary)
+    tier = None if clv is None else value_tiers(clv)
+    customer_id = features["customer_id"].combine_chunks()
+    return Scored(customer_id, columns, spend, monetary, rfm, seen, clv, tier)
+
+
+def customer_scores(scores: Scored, as_of: date, models: ScoringModels) -> pa.Table:
+    """The published table, with the columns and types of `schema`, in the order of customer_id."""
+    import pyarrow as pa
+
+    n, seen = len(scores.customer_id), scores.outlook
+    columns = {
+        "as_of": _repeated(as_of, pa.date32(), n),
+        "customer_id": scores.customer_id,
+        **{name: pa.array(scores.columns[name], pa.int32()) for name in ("recency_days", "frequency", "tenure_days")},
+        "monetary_value": decimals_of(scores.monetary),
+        **{name: pa.array(score.astype(np.int16)) for name, score in scores.rfm._asdict().items()},
+        "rfm": texts_of(rfm_positions(scores.rfm), RFM_CODES),
+        "p_alive": _floats(None if seen is None else seen.p_alive, n),
+        "expected_orders_90d": _floats(None if seen is None else seen.purchases[90], n),
+        "expected_orders_365d": _floats(None if seen is None else seen.purchases[365], n),
+        "clv_365d": pa.nulls(n, pa.decimal128(18, 2)) if scores.clv is None else decimals_of(scores.clv),
+        "value_tier": pa.nulls(n, pa.string()) if scores.tier is None else texts_of(scores.tier, TIER_NAMES),
+        "withheld": _repeated(models.withheld, pa.string(), n),
+        "bgnbd_version": _repeated(models.bgnbd.version, pa.string(), n),
+        "gamma_gamma_version": _repeated(models.gamma_gamma.version, pa.string(), n),
+    }
+    return pa.table(columns, schema=schema())
+
+
+def schema() -> pa.Schema:
+    """Columns and types of customer_scores."""
+    import pyarrow as pa
+
+    money, text = pa.decimal128(18, 2), pa.string()
+    return pa.schema([
+        pa.field("as_of", pa.date32(), False), pa.field("customer_id", text, False), ("recency_days", pa.int32()),
+        ("frequency", pa.int32()), ("tenure_days", pa.int32()), ("monetary_value", money), ("r", pa.int16()),
+        ("f", pa.int16()), ("m", pa.int16()), ("rfm", text), ("p_alive", pa.float64()),
+        ("expected_orders_90d", pa.float64()), ("expected_orders_365d", pa.float64()), ("clv_365d", money),
+        ("value_tier", text), ("withheld", text), ("bgnbd_version", text), ("gamma_gamma_version", text),
+    ])  # fmt: skip
+
+
+TIER_NAMES = tuple(name for name, _ in TIERS)
+ALL_SCORES = np.array([(r, f, m) for r in range(1, 6) for f in range(1, 6) for m in range(1, 6)], dtype=np.int8)
+RFM_CODES = tuple(rfm_code(*ALL_SCORES.T).tolist())
+
+
+def rfm_positions(rfm: RfmScores) -> NDArray[np.int16]:
+    """Where the code of each customer stands in RFM_CODES, shape (n,)."""
+    r, f, m = (score.astype(np.int16) - 1 for score in rfm)
+    return 25 * r + 5 * f + m
+
+
+def texts_of(codes: NDArray[Any], names: tuple[str, ...]) -> pa.Array:
+    """A column of texts from positions in `names`."""
+    import pyarrow as pa
+
+    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names, pa.string())).cast(pa.string())
+
+
+def _sorted(features: pa.Table) -> pa.Table:
+    """The features in the order of customer_id, as they usually come."""
+    import pyarrow.compute as pc
+
+    ids = features["customer_id"]
+    if bool(pc.all(pc.less(ids[:-1], ids[1:]), min_count=0).as_py()):
+        return features
+    return features.sort_by("customer_id")
+
+
+def _lifetime_value(seen: Outlook | None, models: ScoringModels, columns: dict[str, NDArray[Any]]) -> Cents | None:
+    if seen is None or models.gamma_gamma.estimator is None:
+        return None
+    return rounded_cents(seen.discounted * expected_spend(models.gamma_gamma.estimator, columns), "clv_365d")
+
+
+def _repeated(value: Any, kind: Any, n: int) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.nulls(n, kind) if value is None else pa.repeat(pa.scalar(value, kind), n)
+
+
+def _floats(values: NDArray[np.float64] | None, n: int) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.nulls(n, pa.float64()) if values is None else pa.array(values)

@@ -1,0 +1,137 @@
+"""One request sequence to a JSON service: dlt's rest_api with a session that keeps numbers as written, retries what can
+pass, sends credentials nowhere else, and does not go in circles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ddcrm.errors import MalformedDataError, SourceError
+from ddcrm.sources.columns import load_json
+
+if TYPE_CHECKING:
+    import requests
+
+LONGEST_WAIT_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where to ask, and how patiently. `auth` holds secrets: it is not shown."""
+
+    base: str
+    path: str
+    facts: dict[str, Any]
+    selector: str = "$"
+    auth: dict[str, Any] | None = field(default=None, repr=False)
+    max_retries: int = 5
+    timeout_seconds: float = 60
+    backoff_seconds: float = 1
+
+    @property
+    def name(self) -> str:
+        """The address without parameters: what `_source` says."""
+        parts = urlsplit(f"{self.base}/{self.path.lstrip('/')}" if self.path else self.base)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    def items(self, endpoint: dict[str, Any]) -> Iterator[Any]:
+        """The items of all pages in their order."""
+        os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+        from dlt.sources.rest_api import rest_api_resources
+
+        escaped = {name: _escaped(value) for name, value in endpoint["params"].items()}
+        client = {"base_url": self.base, "session": _session(self), **({"auth": self.auth} if self.auth else {})}
+        request = {**endpoint, "params": escaped, "path": _escaped(self.path), "data_selector": self.selector}
+        config: Any = {"client": client, "resources": [{"name": "rows", "endpoint": request}]}
+        [resource] = rest_api_resources(config)
+        yield from resource
+
+
+def _escaped(value: Any) -> Any:
+    """dlt fills in braces itself: these are meant as they are."""
+    return value.replace("{", "{{").replace("}", "}}") if isinstance(value, str) else value
+
+
+def _session(service: Service) -> requests.Session:
+    """dlt's session: it retries 429, 5xx, broken connections and pages that were cut off, and honours Retry-After."""
+    from dlt.sources.helpers.requests.retry import Client
+
+    session = Client(
+        request_timeout=service.timeout_seconds,
+        raise_for_status=False,
+        request_max_attempts=service.max_retries + 1,
+        request_backoff_factor=service.backoff_seconds,
+        request_max_retry_delay=LONGEST_WAIT_SECONDS,
+        retry_condition=lambda response, error: response is not None and _unreadable(response),
+    ).session
+    send, asked = session.send, set[str]()
+
+    def checked(request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        _check_request(service, request, asked, redirected=options.get("allow_redirects") is False)
+        response = send(request, **options)
+        _check_answer(service, response)
+        return response
+
+    session.send = checked  # type: ignore[method-assign]
+    return session
+
+
+def _unreadable(response: requests.Response) -> bool:
+    """Whether a good answer is not JSON; if it is, `response.json()` from now on gives numbers as they were written."""
+    if not response.ok:
+        return False
+    try:
+        value = load_json(response.content.decode(response.encoding or "utf-8")) if response.content else None
+    except (ValueError, LookupError):
+        return True
+    response.json = lambda **_: value  # type: ignore[method-assign]
+    return False
+
+
+def _check_request(service: Service, request: requests.PreparedRequest, asked: set[str], redirected: bool) -> None:
+    url = str(request.url)
+    if service.auth and _origin(url) != _origin(service.base):
+        raise SourceError(
+            "the next page is on another server, which must not get the credentials",
+            **service.facts,
+            url=service.name,
+            hint="Correct the location of the source, or ask the service's owner.",
+        )
+    if url in asked and not redirected:
+        raise MalformedDataError(
+            "the pages go in a circle: one comes a second time",
+            **service.facts,
+            url=service.name,
+            hint="Correct the paginator in the contract.",
+        )
+    asked.add(url)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _check_answer(service: Service, response: requests.Response) -> None:
+    """A page without what the data selector names is no empty page: an error in another shape would look like one."""
+    from dlt.common import jsonpath
+
+    if not response.ok or response.is_redirect or response.status_code == 204:
+        return
+    facts = service.facts | {"url": service.name}
+    if "json" not in vars(response):  # `_unreadable` said so
+        raise MalformedDataError(
+            "a page that is not JSON, or was cut off",
+            **facts,
+            attempts=service.max_retries + 1,
+            hint="Look at what the service answers.",
+        )
+    if not jsonpath.find_values(service.selector, response.json()):
+        raise MalformedDataError(
+            f"a page without {service.selector!r}",
+            **facts,
+            hint="Correct the data selector in the contract, or look at what the service answers.",
+        )

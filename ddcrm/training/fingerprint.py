@@ -1,0 +1,57 @@
+"""What a result depends on besides its data: the code and the libraries, as short digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import ddcrm
+
+MODEL_CODE = ("models", "training/fit.py")
+MODEL_LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops")
+SCORE_CODE = ("models", "features", "scoring", "lake", "pipeline/score.py", "pipeline/day.py", "pipeline/staged.py")
+SCORE_LIBRARIES = (*MODEL_LIBRARIES, "duckdb", "ibis-framework", "pandas", "pyarrow")
+
+
+def digest_of(value: Any) -> str:
+    """sha256, as hex, of a value that JSON can hold; days and paths stand for their text."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def library_versions(names: Iterable[str] = MODEL_LIBRARIES) -> dict[str, str]:
+    """The installed versions of the libraries."""
+    return {name: version(name) for name in names}
+
+
+def code_digest(parts: Iterable[str]) -> str:
+    """sha256 of the package's source files below the given paths, which are relative to `ddcrm`."""
+    root = Path(ddcrm.__file__).parent
+    files = {file for part in parts for file in _sources(root / part)}
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(f"{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def model_fingerprint() -> str:
+    """Digest of the code and the libraries that a fit depends on."""
+    return digest_of({"code": code_digest(MODEL_CODE), "libraries": library_versions()})
+
+
+def score_fingerprint() -> str:
+    """Digest of all that scores depend on besides data, models and settings."""
+    return digest_of({"code": code_digest(SCORE_CODE), "libraries": library_versions(SCORE_LIBRARIES)})
+
+
+def model_version(as_of: object, card: Mapping[str, Any]) -> str:
+    """<as_of>-<10 hex digits>: the same data, settings, predecessor and code give the same version."""
+    known = {name: card.get(name) for name in ("data_digest", "settings", "follows", "code")}
+    return f"{as_of}-{digest_of(known)[:10]}"
+
+
+def _sources(path: Path) -> Iterable[Path]:
+    return [path] if path.is_file() else path.rglob("*.py")

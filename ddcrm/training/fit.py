@@ -1,0 +1,144 @@
+"""The fits: from the features of an as_of to fitted estimators, and what is worth knowing of each fit.
+
+Nothing is read or written here. A fit that the data do not carry raises InsufficientDataError (or another ModelError)
+with the reason; it says nothing of the other models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddcrm.errors import InsufficientDataError
+from ddcrm.features.units import model_times
+from ddcrm.settings import SegmentSettings, ValueSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ddcrm.models.bgnbd import BetaGeoNBD
+    from ddcrm.models.gamma_gamma import GammaGamma
+    from ddcrm.models.kmeans import KMeansSegments
+
+Columns = Mapping[str, NDArray[Any]]
+
+MODELS = ("bgnbd", "gamma_gamma", "kmeans")
+TRAINING_COLUMNS = (
+    "customer_id",
+    "recency_days",
+    "tenure_days",
+    "frequency",
+    "monetary_value",
+    "repeat_monetary_value",
+)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted estimator; parameters and metrics for its card, rows it learned from and rows it left out."""
+
+    estimator: Any
+    rows: int
+    excluded: int = 0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def columns_of(features: pa.Table) -> dict[str, NDArray[Any]]:
+    """The numeric columns of the features as arrays, (n,) each; NaN where a value is NULL."""
+    names = [name for name in TRAINING_COLUMNS if name != "customer_id"]
+    return {name: features[name].to_numpy() for name in names}
+
+
+def fit_bgnbd(columns: Columns, value: ValueSettings) -> Fitted:
+    """BG/NBD on all customers, times in units of value.unit_days.
+
+    columns: frequency, recency_days, tenure_days, (n,) each. Raises InsufficientDataError with fewer customers, or
+    fewer who bought again, than the settings ask for; ConvergenceError.
+    """
+    import pandas as pd
+
+    from ddcrm.models.bgnbd import BetaGeoNBD
+
+    times = model_times(columns, value.unit_days)
+    repeaters = int(np.count_nonzero(times["frequency"] > 0))
+    _enough("bgnbd", len(times["frequency"]), value.min_customers, "customers")
+    _enough("bgnbd", repeaters, value.min_repeat_customers, "customers who bought again")
+    model = BetaGeoNBD().fit(pd.DataFrame(times, copy=False))
+    return Fitted(model, len(times["frequency"]), parameters=_parameters(model, "r", "alpha", "a", "b"),
+                  metrics=_likelihood(model, len(times["frequency"])) | {"repeat_customers": repeaters},
+                  notes=(f"times in units of {value.unit_days:g} days",))  # fmt: skip
+
+
+def fit_gamma_gamma(columns: Columns, value: ValueSettings) -> Fitted:
+    """Gamma-Gamma on the customers who bought again and spent more than nothing by it.
+
+    columns: frequency and repeat_monetary_value (NaN where nothing was bought again), (n,) each. Raises
+    InsufficientDataError, ConvergenceError, ModelError where expected spend is not defined.
+    """
+    import pandas as pd
+
+    from ddcrm.models.gamma_gamma import GammaGamma
+
+    spend = np.asarray(columns["repeat_monetary_value"], dtype=np.float64)
+    frequency = np.asarray(columns["frequency"], dtype=np.float64)
+    spenders = (frequency > 0) & (spend > 0)
+    _enough("gamma_gamma", int(np.count_nonzero(spenders)), value.min_repeat_customers,
+            "customers who bought again and spent more than nothing by it")  # fmt: skip
+    X = {"frequency": frequency[spenders], "monetary_value": spend[spenders]}
+    model = GammaGamma().fit(pd.DataFrame(X, copy=False))
+    metrics = {
+        **_likelihood(model, len(X["frequency"])),
+        "mean_spend": model.mean_spend_,
+        "correlation_frequency_spend": _correlation(*X.values()),
+    }
+    note = "takes spend to be independent of frequency: look at correlation_frequency_spend"
+    return Fitted(model, len(X["frequency"]), len(frequency) - len(X["frequency"]),
+                  _parameters(model, "p", "q", "v"), metrics, (note,))  # fmt: skip
+
+
+def fit_segments(columns: Columns, segments: SegmentSettings, previous: KMeansSegments | None = None) -> Fitted:
+    """k-means segments; labels and names follow those of `previous` where a cluster is still the same.
+
+    columns: recency_days, frequency, monetary_value, tenure_days, (n,) each, in the order of customer_id (beyond 50,000
+    customers a sample by position finds the centroids). Raises InsufficientDataError.
+    """
+    import pandas as pd
+
+    from ddcrm.models.kmeans import KMeansSegments
+
+    model = KMeansSegments(k_min=segments.k_min, k_max=segments.k_max)
+    model.fit(pd.DataFrame({name: columns[name] for name in model.columns}, copy=False))
+    if previous is not None:
+        model.match_to(previous)
+    k = int(model.n_clusters_)
+    parameters = {"k": k, "names": {str(label): name for label, name in model.names_.items()}}
+    metrics = {"silhouette": float(model.silhouettes_[k]), "k": k}
+    metrics |= {f"silhouette_k{size}": float(value) for size, value in model.silhouettes_.items()}
+    return Fitted(model, len(columns["frequency"]), parameters=parameters, metrics=metrics)
+
+
+def _enough(model: str, there: int, needed: int, what: str) -> None:
+    if there < needed:
+        reason = f"{there} {what}, fewer than the {needed} that the settings ask for"
+        raise InsufficientDataError(model=model, reason=reason)
+
+
+def _parameters(model: BetaGeoNBD | GammaGamma, *names: str) -> dict[str, float]:
+    return {name: float(getattr(model, f"{name}_")) for name in names}
+
+
+def _likelihood(model: BetaGeoNBD | GammaGamma, rows: int) -> dict[str, float]:
+    return {"log_likelihood": float(model.log_likelihood_), "customers": rows, "iterations": int(model.n_iter_)}
+
+
+def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Pearson's, 0 where one of the two is constant; einsum's sums do not depend on the number of threads."""
+    x, y = x - x.mean(), y - y.mean()
+    scale = float(np.sqrt(np.einsum("i,i", x, x) * np.einsum("i,i", y, y)))
+    return float(np.einsum("i,i", x, y)) / scale if scale > 0 else 0.0

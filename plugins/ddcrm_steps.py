@@ -1,0 +1,79 @@
+"""A task's body: the business day out of the context, one step of the library, its result as counts and references."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
+from typing import Any
+
+from airflow.sdk import get_current_context
+from ddcrm_project import project_settings
+
+from ddcrm.dates import DateRange, parse_day
+from ddcrm.errors import DdcrmError, ModelNotFoundError, SettingsError
+from ddcrm.progress import listening
+from ddcrm.settings import Settings
+
+log = logging.getLogger("ddcrm.task")
+
+
+def source_step(step: Callable[[Settings, str, DateRange], Any], source: str) -> dict[str, Any]:
+    """Run a step of a source for the run's business day; returns its result's `as_dict()`."""
+    return _run(lambda: step(project_settings(), source, DateRange.parse(business_day())).as_dict())
+
+
+def day_step(step: Callable[[Settings, date], Any]) -> dict[str, Any]:
+    """Run a step of the run's business day; returns its result's `as_dict()`."""
+    return _run(lambda: step(project_settings(), business_day()).as_dict())
+
+
+def training_due(weekday: int) -> bool:
+    """Whether to train on the run's day: it falls on `weekday`, there is no model yet, or its `force` is set.
+
+    A rule on the day, not on when the last training was: so days have the same models in whatever order they run.
+    """
+    return bool(_run(lambda: _training_due(business_day(), weekday)))
+
+
+def business_day() -> date:
+    """The day of this run, from its partition key; raises SettingsError where it has none, or not a day."""
+    run = get_current_context()["dag_run"]
+    if run.partition_key is None:
+        raise SettingsError("this run has no partition key, so there is no business day to work on", run=run.run_id,
+                            hint="Trigger the DAG with a partition key such as 2026-03-05.")  # fmt: skip
+    return parse_day(run.partition_key, "the partition key")
+
+
+def _training_due(day: date, weekday: int) -> bool:
+    forced = bool(get_current_context()["params"].get("force"))
+    return forced or day.weekday() == weekday or not _has_model(project_settings(), day)
+
+
+def _has_model(settings: Settings, day: date) -> bool:
+    from ddcrm.pipeline.train import registry
+    from ddcrm.training.fit import MODELS
+
+    for name in MODELS:
+        with suppress(ModelNotFoundError):  # one of them may have been withheld
+            registry(settings).newest(name, day)
+            return True
+    return False
+
+
+def _run(call: Callable[[], Any]) -> Any:
+    with listening(_log_point):
+        try:
+            return call()
+        except DdcrmError as error:
+            failed = error
+    log.debug("where it was raised", exc_info=failed)
+    log.error("%s: %s", type(failed).__name__, failed)
+    # with a new traceback and no causes: the message says it all, and a cause may quote customers' values
+    failed.__context__ = None
+    raise failed.with_traceback(None) from None
+
+
+def _log_point(name: str, facts: dict[str, Any]) -> None:
+    log.info("%s %s", name, " ".join(f"{key}={value}" for key, value in facts.items()))

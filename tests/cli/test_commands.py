@@ -1,0 +1,135 @@
+"""The command line as a person and a program use it: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ddcrm.cli import app
+from tests.pipeline.shop import Shop
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def shop(tmp_path: Path, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    monkeypatch.setenv("DDCRM_WAREHOUSE_URL", warehouse_url)
+    return Shop(tmp_path / "shop").make()
+
+
+def run(shop: Shop, *words: str) -> tuple[int, str]:
+    result = runner.invoke(app, ["--project", str(shop.folder), *words])
+    return result.exit_code, result.output
+
+
+def document(shop: Shop, *words: str) -> tuple[int, dict[str, Any]]:
+    code, text = run(shop, *words, "--json")
+    return code, json.loads(text)
+
+
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    heavy = "('pandas', 'duckdb', 'sklearn', 'ibis', 'sqlalchemy', 'pyarrow')"
+    code = f"import sys, ddcrm.cli; print([name for name in {heavy} if name in sys.modules])"
+    begun = time.process_time()
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+    assert time.process_time() - begun < 1
+
+
+def test_run_publishes_and_says_so(shop: Shop) -> None:
+    code, said = document(shop, "run", "--from", "2026-01-01", "--to", "2026-01-31")
+    assert code == 0
+    assert said["ok"]
+    assert [day["as_of"] for day in said["published"]] == [f"2026-01-{day:02}" for day in range(1, 32)]
+    assert said["ingested"][0]["landed"] == sum(len(rows) for day, rows in shop.rows.items() if str(day) < "2026-02")
+    code, status = document(shop, "status")
+    assert (code, status["current_day"]) == (0, "2026-01-31")
+    assert len(status["publications"]) == 4
+    code, text = run(shop, "status")
+    assert "published  2026-01-31" in text
+
+
+def test_an_error_is_one_message_and_exit_code_1(shop: Shop) -> None:
+    shop.file(next(iter(shop.rows))).unlink()
+    code, text = run(shop, "ingest", "--date", "2026-01-01")
+    assert code == 1
+    assert text.startswith("error: the file is not there (source orders, partition 2026-01-01")
+    assert "Traceback" not in text
+    code, said = document(shop, "ingest", "--date", "2026-01-01")
+    assert (code, said["ok"], said["errors"][0]["error"]) == (1, False, "MissingDataError")
+
+
+def test_run_scores_nothing_if_a_source_failed(shop: Shop) -> None:
+    shop.file(next(iter(shop.rows))).unlink()
+    code, said = document(shop, "run", "--from", "2026-01-01", "--to", "2026-01-05")
+    assert code == 1
+    assert "published" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("ingest",), "which days?"),
+        (("ingest", "--date", "5.1.2026"), "is not a day"),
+        (("ingest", "--from", "2026-01-05", "--to", "2026-01-01"), "ends before it begins"),
+        (("ingest", "nothing", "--date", "2026-01-05"), "There are: orders"),
+        (("score", "--as-of", "2026-01-05"), "ddcrm ingest"),
+        (("train", "--as-of", "2026-01-05"), "orders"),
+    ],
+)
+def test_refusals_say_what_to_do(shop: Shop, words: tuple[str, ...], message: str) -> None:
+    code, text = run(shop, *words)
+    assert code == 1
+    assert message in text
+
+
+def test_no_project(tmp_path: Path) -> None:
+    result = runner.invoke(app, ["--project", str(tmp_path), "status"])
+    assert result.exit_code == 1
+    assert "there is no ddcrm.toml" in result.output
+
+
+def test_contract_check(shop: Shop) -> None:
+    code, text = run(shop, "contract", "check")
+    assert code == 0
+    assert "orders 1.0.0: orders, 6 columns, corrections, from 2026-01-01, suite orders: valid" in text
+    contract = shop.folder / "contracts/orders/1.0.0.yaml"
+    contract.write_text(contract.read_text().replace("entity, value: orders", "entity, value: ordres"))
+    code, text = run(shop, "contract", "check")
+    assert code == 1
+    assert "ordres" in text
+
+
+def test_warehouse(shop: Shop) -> None:
+    code, said = document(shop, "warehouse", "upgrade")
+    assert (code, bool(said["revision"])) == (0, True)
+    code, text = run(shop, "warehouse", "url")
+    assert code == 0
+    assert text.startswith("postgresql://")
+
+
+def test_doctor(shop: Shop) -> None:
+    code, said = document(shop, "doctor")
+    assert (code, [check["check"] for check in said["checks"] if not check["ok"]]) == (0, [])
+    (shop.folder / "expectations/orders.json").write_text("{")
+    code, said = document(shop, "doctor")
+    assert (code, [check["check"] for check in said["checks"] if not check["ok"]]) == (1, ["suites"])
+
+
+def test_an_unexpected_error_has_no_traceback_without_debug(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by hand")
+
+    monkeypatch.setattr("ddcrm.cli.commands.status", broken)
+    code, text = run(shop, "status")
+    assert code == 1
+    assert "an unexpected ZeroDivisionError: by hand" in text
+    result = runner.invoke(app, ["--project", str(shop.folder), "--debug", "status"])
+    assert isinstance(result.exception, ZeroDivisionError)

@@ -1,0 +1,57 @@
+"""Customers with their features, and models for them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ddcrm.models import BetaGeoNBD, GammaGamma, KMeansSegments
+from ddcrm.scoring.models import ScoringModel, ScoringModels
+
+
+@pytest.fixture(scope="session")
+def features() -> pa.Table:
+    """500 customers in the order of their ids, ties and refunds among them."""
+    chance = np.random.default_rng(3)
+    n = 500
+    tenure = chance.integers(0, 700, n)
+    frequency = np.minimum(chance.geometric(0.45, n) - 1, tenure)
+    recency = np.where(frequency > 0, (chance.random(n) * (tenure - frequency)).astype(int), tenure)
+    cents = chance.integers(-200, 30_000, n)
+    repeat = np.where(frequency > 0, np.maximum(chance.integers(-500, 20_000, n), 0) / 100, np.nan)
+    return pa.table({
+        "customer_id": sorted(f"C{number:04}" for number in chance.choice(9999, n, replace=False)),
+        "recency_days": pa.array(recency, pa.int32()), "tenure_days": pa.array(tenure, pa.int32()),
+        "frequency": pa.array(frequency, pa.int32()), "purchase_days": pa.array(frequency + 1, pa.int32()),
+        "spend": pa.array([Decimal(int(value)).scaleb(-2) for value in cents], pa.decimal128(18, 2)),
+        "monetary_value": np.maximum(cents, 0) / 100 / (frequency + 1),
+        "repeat_monetary_value": pa.array(repeat, pa.float64(), from_pandas=True),
+    })  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def bgnbd() -> BetaGeoNBD:
+    model = BetaGeoNBD()
+    model.r_, model.alpha_, model.a_, model.b_ = 0.243, 4.414, 0.793, 2.426
+    return model
+
+
+@pytest.fixture(scope="session")
+def gamma_gamma() -> GammaGamma:
+    model = GammaGamma()
+    model.p_, model.q_, model.v_ = 6.25, 3.74, 15.44
+    return model
+
+
+@pytest.fixture(scope="session")
+def models(features: pa.Table, bgnbd: BetaGeoNBD, gamma_gamma: GammaGamma) -> ScoringModels:
+    kmeans = KMeansSegments(k_min=3, k_max=4)
+    kmeans.fit(features.select(list(kmeans.columns)).to_pandas())
+    return ScoringModels(
+        ScoringModel("bgnbd", bgnbd, "b1"),
+        ScoringModel("gamma_gamma", gamma_gamma, "g1"),
+        ScoringModel("kmeans", kmeans, "k1"),
+    )
