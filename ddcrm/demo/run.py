@@ -11,6 +11,7 @@ import shlex
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -44,11 +45,11 @@ def run_demo(settings: Settings, exit_when_done: bool = False) -> int:
     done = False
     with _alone(settings), _interruptible(), ExitStack() as stack:
         try:
-            _run(settings, show, stack)
+            airflow = _run(settings, show, stack)
             done = True
-            if stay:
-                show.line("Airflow stays up: Ctrl-C stops everything")
-                signal.pause()
+            while stay:
+                airflow.processes.check()
+                time.sleep(1)
         except KeyboardInterrupt:
             return 0 if done else 130
         finally:
@@ -57,7 +58,7 @@ def run_demo(settings: Settings, exit_when_done: bool = False) -> int:
     return 0
 
 
-def _run(settings: Settings, show: Show, stack: ExitStack) -> None:
+def _run(settings: Settings, show: Show, stack: ExitStack) -> Airflow:
     """All parts in their order; `stack` takes what is to be stopped."""
     dates = DateRange(FIRST_DAY, LAST_DAY)
     last_days = DateRange(dates.last - timedelta(days=DAYS - 1), dates.last)
@@ -75,6 +76,7 @@ def _run(settings: Settings, show: Show, stack: ExitStack) -> None:
     with show.step(f"Airflow: train as of {history.last}, ingest and score {last_days}"):
         run_days(airflow, last_days, history.last, show.doing)
     _show_results(world, airflow, show)
+    return airflow
 
 
 def _start(airflow: Airflow, stack: ExitStack) -> Future[None]:
@@ -120,6 +122,8 @@ def _show_results(world: World, airflow: Airflow, show: Show) -> None:
     show.say(f"psql      {psql}")
     show.say(f"report    {command} status")
     show.say(f"logs      {airflow.place.home / 'logs'}")
+    if show.console.is_terminal:
+        show.say("Ctrl-C stops everything.")
 
 
 @contextmanager

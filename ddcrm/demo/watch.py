@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import date
 from typing import Any
 
 from ddcrm.dates import DateRange
@@ -16,7 +17,7 @@ TIMEOUT_SECONDS = 900.0
 _PAUSE_SECONDS = 0.7
 
 
-def run_days(airflow: Airflow, dates: DateRange, trained_as_of: object, doing: Callable[[str], None]) -> None:
+def run_days(airflow: Airflow, dates: DateRange, trained_as_of: date, doing: Callable[[str], None]) -> None:
     """Train as of a day, then ingest and score `dates`; returns when all of them are published.
 
     Raises AirflowError where a run failed, with what its task said, or where it takes too long; ProcessEndedError where

@@ -6,17 +6,16 @@ table refers to. Commits of one table are serialised by a lock file: two writers
 
 from __future__ import annotations
 
-import fcntl
 import json
 import operator
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ddcrm.atomic import locked
 from ddcrm.errors import ConcurrentWriteError
 from ddcrm.lake.engine import Engine, literal, quoted, storage_errors
 
@@ -114,7 +113,7 @@ class Table:
         """
         from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-        with storage_errors(self.folder), _locked(self.folder):
+        with storage_errors(self.folder), locked(self.folder):
             for _ in range(_ATTEMPTS):
                 try:
                     table = self._load_or_create(schema)
@@ -178,12 +177,3 @@ def _satisfies(partition: Mapping[str, str], condition: Filter) -> bool:
 def _partition_of(file: str) -> dict[str, str]:
     parts = (part.partition("=") for part in Path(file).parts[:-1] if "=" in part)
     return {name: value for name, _, value in parts}
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the table's lock: the kernel frees it when a process ends, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "_commit.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

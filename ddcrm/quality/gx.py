@@ -125,7 +125,7 @@ def judge_table(expectations: Sequence[Expectation], url: str, schema: str, tabl
     """Judge a table of a PostgreSQL (`url` with its password, driver postgresql+psycopg)."""
 
     def batch_definition(context: Any, name: str) -> Any:
-        source = context.data_sources.add_sql(name, connection_string=url.replace("$", r"\$"))
+        source = context.data_sources.add_sql(name, connection_string=url)
         asset = source.add_table_asset(name, table_name=f'"{table}"', schema_name=schema)
         return asset.add_batch_definition_whole_table(name)
 

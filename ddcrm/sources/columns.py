@@ -73,6 +73,8 @@ def database_text(value: Any) -> str | None:
     """A value that a database driver gave, as text: moments as ISO, decimals with all their digits, bytes as hex."""
     if value is None or isinstance(value, str):
         return value
+    if type(value) in (int, float):
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ddcrm.errors import MalformedDataError
 from ddcrm.sources.columns import check_names, write_json
 from ddcrm.sources.location import Location
+from ddcrm.sources.part import ordinals
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +36,7 @@ class ParquetFile:
 
         rows = 0
         for batch in self._read():
-            lines = pa.array(range(rows + 1, rows + 1 + batch.num_rows), pa.int64())
+            lines = ordinals(rows, batch.num_rows)
             rows += batch.num_rows
             columns = [_as_text(column) for column in batch.columns]
             yield pa.record_batch([*columns, lines], names=[*batch.schema.names, "_line"])

@@ -89,6 +89,14 @@ def stamped(batches: Iterator[pa.RecordBatch], source: str, day: str) -> Iterato
         yield pa.record_batch([*values, constants[0], line, constants[1]], schema=part_schema(names))
 
 
+def ordinals(before: int, rows: int) -> pa.Array:
+    """The numbers of `rows` rows that follow `before` others."""
+    import numpy as np
+    import pyarrow as pa
+
+    return pa.array(np.arange(before + 1, before + rows + 1, dtype=np.int64))
+
+
 @contextmanager
 def translate_errors(*parts: Part) -> Iterator[None]:
     """Raise the parts' own errors instead of what an engine made of them; also where the engine swallowed one."""

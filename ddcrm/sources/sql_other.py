@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ddcrm.sources.columns import database_text
-from ddcrm.sources.part import part_schema
+from ddcrm.sources.part import ordinals, part_schema
 from ddcrm.sources.sql_query import Query
 
 if TYPE_CHECKING:
@@ -66,5 +66,5 @@ def _batch(rows: list[Any], query: Query, before: int) -> pa.RecordBatch:
     else:
         days = [query.cursor.day(value) for value in columns[query.columns.index(query.cursor.column.name)]]
     source = pa.repeat(pa.scalar(query.source, pa.string()), len(rows))
-    lines = pa.array(range(before + 1, before + 1 + len(rows)), pa.int64())
+    lines = ordinals(before, len(rows))
     return pa.record_batch([*arrays, source, lines, pa.array(days, pa.string())], schema=part_schema(query.columns))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ddcrm.sources.part import part_schema
+from ddcrm.sources.part import ordinals, part_schema
 from ddcrm.sources.sql_query import Cursor, Query
 
 if TYPE_CHECKING:
@@ -79,6 +79,6 @@ def _batches(reader: pa.RecordBatchReader, query: Query) -> Iterator[pa.RecordBa
     for batch in reader:
         *columns, days = batch.columns
         source = pa.repeat(pa.scalar(query.source, pa.string()), batch.num_rows)
-        lines = pa.array(range(rows + 1, rows + 1 + batch.num_rows), pa.int64())
+        lines = ordinals(rows, batch.num_rows)
         rows += batch.num_rows
         yield pa.record_batch([*columns, source, lines, days], schema=part_schema(query.columns))

@@ -89,7 +89,7 @@ class Shop:
 
     folder: Path
     days: int = 40
-    customers: int = 150
+    customers: int = 400
     seed: int = 7
     rows: dict[date, list[dict[str, str]]] = field(default_factory=dict)
 
@@ -128,12 +128,17 @@ class Shop:
         rows: dict[date, list[dict[str, str]]] = {FIRST + timedelta(days=offset): [] for offset in range(self.days)}
         number = 0
         for customer in range(self.customers):
-            rate, day, worth = chance.gammavariate(1.2, 0.08), chance.randrange(self.days), chance.uniform(10, 60)
+            dropout = chance.betavariate(1.0, 2.0)
+            rate, day, worth = (
+                chance.gammavariate(1.0, 0.3),
+                chance.randrange(self.days * 2 // 3),
+                chance.uniform(10, 60),
+            )
             while day < self.days:
                 number += 1
                 today, amount = FIRST + timedelta(days=day), chance.gammavariate(4, worth / 4)
                 rows[today] += order(f"A{number:05}", f"C{customer:04}", today, amount, chance.choice([1, 1, 2]))
-                if chance.random() < 0.15:
+                if chance.random() < dropout:
                     break
                 day += 1 + int(chance.expovariate(rate))
         return rows

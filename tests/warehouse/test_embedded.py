@@ -33,28 +33,26 @@ with EmbeddedPostgres.start(Path(sys.argv[1]), {"fsync": "off", "shared_buffers"
 """
 
 
+pytestmark = pytest.mark.xdist_group("embedded")  # one cluster for them all: making one takes a second
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Path]:
-    """A cluster that was made once, to be copied: making one takes a second."""
-    folder = Path(tempfile.mkdtemp(prefix="ddcrm-embedded-"))
+    """The folder of an embedded PostgreSQL."""
+    folder = Path(tempfile.mkdtemp(prefix="ddcrm-embedded-")) / "pg"
     EmbeddedPostgres.start(folder, FAST).close()
     yield folder
-    shutil.rmtree(folder)
+    shutil.rmtree(folder.parent)
 
 
 @pytest.fixture
 def folder(cluster: Path) -> Iterator[Path]:
-    """The folder of an embedded PostgreSQL that nobody uses yet."""
-    place = Path(tempfile.mkdtemp(prefix="ddcrm-embedded-"))
-    _copy(cluster, place / "pg")
-    yield place / "pg"
-    if postmaster.find(place / "pg" / "data"):
-        postmaster.stop(place / "pg" / "data")
-    shutil.rmtree(place)
-
-
-def _copy(cluster: Path, place: Path) -> None:
-    subprocess.run(["cp", "-a", str(cluster), str(place)], check=True)
+    """The same, and nobody uses it, neither before nor after."""
+    assert not _runs(cluster)
+    yield cluster
+    if _runs(cluster):
+        postmaster.stop(cluster / "data")
+        pytest.fail("the server was left running")
 
 
 def _user(folder: Path) -> subprocess.Popen[str]:
@@ -112,7 +110,7 @@ def test_processes_share_it(folder: Path) -> None:
     assert not _runs(folder)
 
 
-def test_several_processes_make_one_cluster(tmp_path: Path) -> None:
+def test_several_processes_make_one_cluster() -> None:
     place = Path(tempfile.mkdtemp(prefix="ddcrm-embedded-"))
     try:
         users = [_user(place / "new") for _ in range(2)]
@@ -226,22 +224,21 @@ def test_leaving_the_interpreter_is_leaving_the_server(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["deep/" + "x" * 120, "a folder, with 'quotes' and spaces", "kundenpflege-äöü"])
-def test_any_path_will_do(cluster: Path, name: str) -> None:
-    place = Path(tempfile.mkdtemp(prefix="ddcrm-embedded-"))
-    folder = place / name
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _copy(cluster, folder)
+def test_any_path_will_do(folder: Path, name: str) -> None:
+    place = folder.parent / name
+    place.parent.mkdir(exist_ok=True)
+    folder.rename(place)
     try:
-        with EmbeddedPostgres.start(folder, FAST) as server:
+        with EmbeddedPostgres.start(place, FAST) as server:
             assert _answer(server) == 42
             with Warehouse(server.url()) as warehouse:
                 warehouse.ping()
                 with warehouse.adbc() as connection, connection.cursor() as cursor:
                     cursor.execute("SELECT 42")
                     assert cursor.fetchone() == (42,)
-        assert not _runs(folder)
+        assert not _runs(place)
     finally:
-        shutil.rmtree(place)
+        place.rename(folder)
 
 
 def test_a_long_path_puts_the_socket_into_a_private_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,8 +263,11 @@ def test_somebody_elses_socket_folder_is_refused(monkeypatch: pytest.MonkeyPatch
 
 def test_a_cluster_of_another_version_is_refused(folder: Path) -> None:
     (folder / "data" / "PG_VERSION").write_text("16\n")
-    with pytest.raises(WarehouseError, match="made by PostgreSQL 16, this is 18"):
-        EmbeddedPostgres.start(folder, FAST)
+    try:
+        with pytest.raises(WarehouseError, match="made by PostgreSQL 16, this is 18"):
+            EmbeddedPostgres.start(folder, FAST)
+    finally:
+        (folder / "data" / "PG_VERSION").write_text("18\n")
 
 
 def test_a_half_made_cluster_is_made_anew() -> None:

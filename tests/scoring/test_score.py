@@ -1,0 +1,194 @@
+"""The scoring step: a function of the data as of the day and the models up to it; staged whole; published or not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from ddcrm import progress
+from ddcrm.errors import BatchRejectedError, LakeError, MissingDataError
+from ddcrm.pipeline.score import publish, score
+from ddcrm.pipeline.train import train
+from ddcrm.settings import Settings
+from tests.pipeline.reading import rows
+from tests.pipeline.shop import REPOSITORY
+from tests.scoring import lake
+
+DAY = date(2026, 9, 1)
+BEFORE = DAY - timedelta(days=1)
+TABLES = ("customer_scores", "customer_segments", "segment_migration", "segment_profiles")
+POINTS = ("score.begin", "score.features", "score.computed", "score.writing", "score.staged", "score.current")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A project with orders, and with models trained a week before DAY."""
+    monkeypatch.setenv("DDCRM_WAREHOUSE_URL", warehouse_url)
+    return make(tmp_path / "project")
+
+
+def make(folder: Path) -> Settings:
+    settings = lake.project(folder, f"published_expectations_dir = {json.dumps(str(REPOSITORY / 'expectations'))}")
+    lake.commit(settings, lake.history())
+    train(settings, DAY - timedelta(days=7))
+    return settings
+
+
+def staged(settings: Settings, as_of: date) -> dict[str, Any]:
+    """The digests of the files that stand for a day, and the day's fingerprint."""
+    folder = settings.lake_dir / "scores" / str(as_of)
+    folder /= json.loads((folder / "current.json").read_text())["key"]
+    files = {file.stem: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.glob("*.parquet"))}
+    assert tuple(files) == TABLES
+    return {**files, "fingerprint": json.loads((folder / "manifest.json").read_text())["fingerprint"]}
+
+
+def read(settings: Settings, as_of: date, table: str) -> list[dict[str, Any]]:
+    file = next((settings.lake_dir / "scores" / str(as_of)).glob(f"*/{table}.parquet"))
+    return pq.read_table(file).to_pylist()
+
+
+def test_a_day_is_staged_once_and_the_same_everywhere(settings: Settings, tmp_path: Path) -> None:
+    first = score(settings, DAY)
+    assert first.rows["customer_segments"] == 3 * first.rows["customer_scores"] == 3 * first.customers
+    assert (first.withheld, first.reused, sorted(first.models)) == (None, False, ["bgnbd", "gamma_gamma", "kmeans"])
+    before = staged(settings, DAY)
+    again = score(settings, DAY)
+    assert (again.reused, again.rows, staged(settings, DAY)) == (True, first.rows, before)
+    other = make(tmp_path / "other")
+    score(other, DAY)
+    assert staged(other, DAY) == before
+
+
+def test_the_day_before_counts_the_same_read_or_computed(settings: Settings, tmp_path: Path) -> None:
+    other = make(tmp_path / "other")
+    score(settings, BEFORE)
+    score(settings, DAY)
+    score(other, DAY)
+    assert staged(settings, DAY) == staged(other, DAY)
+    rows_of_scheme = [row for row in read(settings, DAY, "segment_migration") if row["scheme"] == "rfm"]
+    stayed = sum(row["customers"] for row in rows_of_scheme if row["from_segment"] == row["to_segment"])
+    everybody = sum(row["customers"] for row in rows_of_scheme)
+    assert everybody == len(read(settings, DAY, "customer_scores"))
+    assert 0.8 < stayed / everybody < 1
+
+
+def test_a_late_order_changes_the_days_from_its_arrival_on(settings: Settings) -> None:
+    days = [DAY + timedelta(days=offset) for offset in range(-1, 3)]
+    for day in days:
+        score(settings, day)
+    before = {day: staged(settings, day) for day in days}
+    lake.commit(settings, lake.orders([("C00003", date(2026, 2, 2), 70.0)], arrived=days[2], prefix="L"))
+    for day in reversed(days):
+        score(settings, day)
+    assert [day for day in days if staged(settings, day) != before[day]] == days[2:]
+
+
+def test_models_trained_later_change_nothing_and_newer_ones_do(settings: Settings) -> None:
+    score(settings, DAY)
+    before = staged(settings, DAY)
+    train(settings, DAY + timedelta(days=1))
+    assert score(settings, DAY).reused
+    newer = train(settings, DAY)
+    assert dict(score(settings, DAY).models) == dict(newer.versions)
+    assert staged(settings, DAY)["customer_scores"] != before["customer_scores"]
+
+
+def test_without_models_the_rest_is_scored_with_the_reason(settings: Settings) -> None:
+    early = DAY - timedelta(days=30)
+    result = score(settings, early)
+    assert result.models == {}
+    assert result.withheld == (
+        f"bgnbd: no model was trained on or before {early}; gamma_gamma: no model was trained on or before {early}"
+    )
+    assert {row["scheme"] for row in read(settings, early, "customer_segments")} == {"rfm"}
+    assert {row["withheld"] for row in read(settings, early, "customer_scores")} == {result.withheld}
+
+
+def test_a_project_s_actions_are_published(settings: Settings) -> None:
+    before = score(settings, DAY)
+    (settings.project_dir / "segment_actions.toml").write_text('[rfm]\n"Champions" = "Say thanks."\n')
+    after = score(settings, DAY)
+    assert (after.reused, after.fingerprint == before.fingerprint) == (False, False)
+    actions = {row["segment"]: row["action"] for row in read(settings, DAY, "segment_profiles")}
+    assert actions["Champions"] == "Say thanks."
+
+
+def test_what_can_t_be_scored_or_published_is_refused(tmp_path: Path, settings: Settings) -> None:
+    with pytest.raises(MissingDataError, match=r"no orders have arrived.*2025-12-31"):
+        score(settings, date(2025, 12, 31))
+    with pytest.raises(MissingDataError, match=r"was not scored.*ddcrm score --as-of 2026-09-01"):
+        publish(settings, DAY)
+    score(settings, DAY)
+    next((settings.lake_dir / "scores" / str(DAY)).glob("*/segment_profiles.parquet")).write_bytes(b"PAR1")
+    with pytest.raises(LakeError, match="not the one of its manifest"):
+        publish(settings, DAY)
+
+
+def test_killed_anywhere_and_run_again_the_day_is_whole(settings: Settings, tmp_path: Path) -> None:
+    score(settings, BEFORE)
+    wanted = score(settings, DAY), staged(settings, DAY)
+    lake.commit(settings, lake.history())  # other files, the same rows: nothing staged can be used again
+    for where in POINTS:
+        child = os.fork()
+        if child == 0:
+            with progress.listening(
+                lambda name, facts, where=where: name == where and os.kill(os.getpid(), signal.SIGKILL)
+            ):
+                score(settings, DAY)
+            os._exit(0)
+        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL, where
+        assert staged(settings, DAY) == wanted[1], where
+    assert score(settings, DAY).rows == wanted[0].rows
+    assert staged(settings, DAY) == wanted[1]
+    left = [path.name for path in (settings.lake_dir / "scores" / str(DAY)).iterdir()]
+    assert len([name for name in left if not name.startswith(".")]) == 2
+
+
+@pytest.mark.slow
+def test_what_is_published_is_what_was_staged(settings: Settings) -> None:
+    score(settings, DAY)
+    result = publish(settings, DAY)
+    assert result.rows == score(settings, DAY).rows
+    published = rows(settings, "SELECT customer_id, clv_365d, value_tier, rfm FROM crm.customer_scores "
+                               'WHERE as_of = %s ORDER BY customer_id COLLATE "C"', DAY)  # fmt: skip
+    wanted = [(row["customer_id"], row["clv_365d"], row["value_tier"], row["rfm"])
+              for row in read(settings, DAY, "customer_scores")]  # fmt: skip
+    assert published == wanted
+    kept = rows(settings, "SELECT table_name, rows, digest, fingerprint, models FROM ops.publications ORDER BY 1")
+    assert [(name, number, digest) for name, number, digest, *_ in kept] == [
+        (name, result.rows[name], result.digests[name]) for name in TABLES
+    ]
+    assert {fingerprint for *_, fingerprint, _ in kept} == {result.fingerprint}
+    assert kept[0][-1] == result.models
+    checks = rows(settings, "SELECT status, count(*) FROM ops.validations WHERE severity = 'critical' GROUP BY 1")
+    assert [status for status, _ in checks] == ["passed"]
+    assert publish(settings, DAY).digests == result.digests
+
+
+@pytest.mark.slow
+def test_a_table_that_fails_its_suite_is_not_published(settings: Settings, tmp_path: Path) -> None:
+    score(settings, DAY)
+    publish(settings, DAY)
+    suites = tmp_path / "suites"
+    suites.mkdir()
+    for file in (REPOSITORY / "expectations").glob("crm_*.json"):
+        (suites / file.name).write_text(file.read_text())
+    strict = json.loads((suites / "crm_segment_profiles.json").read_text())
+    strict["expectations"] = [{"type": "expect_column_values_to_be_between",
+                               "kwargs": {"column": "customers", "max_value": 0}, "severity": "critical"}]  # fmt: skip
+    (suites / "crm_segment_profiles.json").write_text(json.dumps(strict))
+    before = rows(settings, "SELECT * FROM ops.publications ORDER BY table_name")
+    with pytest.raises(BatchRejectedError, match=r"segment_profiles.*2026-09-01") as caught:
+        publish(settings.model_copy(update={"published_expectations_dir": suites}), DAY)
+    assert caught.value.column == "customers"
+    assert rows(settings, "SELECT * FROM ops.publications ORDER BY table_name") == before
+    assert rows(settings, "SELECT status FROM ops.validations WHERE table_name = 'segment_profiles'") == [("failed",)]

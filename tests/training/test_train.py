@@ -1,0 +1,109 @@
+"""The training step: what it keeps, that it is repeatable, what it withholds and what it refuses."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ddcrm import progress
+from ddcrm.errors import MissingDataError, SettingsError
+from ddcrm.pipeline.train import registry, train
+from ddcrm.settings import Settings
+from tests.pipeline.reading import rows
+from tests.scoring import lake
+
+DAY = date(2026, 9, 1)
+NAMES = ["bgnbd", "gamma_gamma", "kmeans"]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("DDCRM_WAREHOUSE_URL", warehouse_url)
+    return lake.project(tmp_path / "project")
+
+
+def points(settings: Settings, as_of: date, **more: Any) -> tuple[Any, list[str]]:
+    """The result of training, and the points that it passed."""
+    seen: list[str] = []
+    with progress.listening(lambda name, facts: seen.append(f"{name} {facts.get('model', '')}".strip())):
+        return train(settings, as_of, **more), seen
+
+
+def test_models_are_kept_recorded_and_not_fitted_again(settings: Settings) -> None:
+    lake.commit(settings, lake.history())
+    result, seen = points(settings, DAY)
+    assert (list(result.versions), result.withheld) == (NAMES, {})
+    assert "train.writing kmeans" in seen
+    recorded = rows(settings, "SELECT name, version, trained_as_of, training_last, data_digest, fingerprint, card "
+                              "FROM ops.models ORDER BY name")  # fmt: skip
+    assert {name: version for name, version, *_ in recorded} == result.versions
+    for name, version, trained, last, digest, fingerprint, card in recorded:
+        ref = registry(settings).newest(name, DAY)
+        assert (ref.version, trained, last, digest) == (version, DAY, DAY, result.data_digest)
+        assert ref.card == card
+        assert card["artifact_sha256"] == fingerprint
+    fitted = dict(rows(settings, "SELECT metric, value FROM ops.model_metrics WHERE name = 'bgnbd'"))
+    assert fitted["log_likelihood"] < 0 < fitted["repeat_customers"] < fitted["customers"] == result.customers
+    again, seen = points(settings, DAY)
+    assert again == result
+    assert [name for name in seen if name.startswith("train.writing")] == []
+    assert result.as_dict()["versions"] == result.versions
+
+
+def test_another_lake_with_the_same_data_gets_the_same_models(settings: Settings, tmp_path: Path) -> None:
+    other = lake.project(tmp_path / "other")
+    lake.commit(settings, lake.history())
+    rows_backwards = lake.history()
+    lake.commit(other, rows_backwards.take(list(range(rows_backwards.num_rows - 1, -1, -1))))
+    assert train(settings, DAY).versions == train(other, DAY).versions
+    for name in NAMES:
+        one, two = (registry(project).newest(name, DAY).card for project in (settings, other))
+        assert one["artifact_sha256"] == two["artifact_sha256"], name
+
+
+def test_what_is_dated_or_arrives_later_changes_nothing(settings: Settings) -> None:
+    lake.commit(settings, lake.history())
+    before = train(settings, DAY)
+    after = DAY + timedelta(days=1)
+    lake.commit(settings, lake.orders([("C00001", DAY - timedelta(days=9), 5.0)], arrived=after, prefix="L"))
+    lake.commit(settings, lake.orders([("C00001", after, 5.0)], arrived=date(2026, 1, 1), prefix="F"))
+    changed = train(settings, DAY)
+    assert changed.data_digest != before.data_digest  # the batch of 2026-01-01 was replaced
+    lake.commit(settings, lake.history())
+    assert train(settings, DAY) == before
+    assert train(settings, after).data_digest != before.data_digest
+
+
+def test_a_day_s_segments_follow_the_day_before(settings: Settings) -> None:
+    lake.commit(settings, lake.history())
+    first = train(settings, DAY - timedelta(days=1), ["kmeans"])
+    second = train(settings, DAY, ["kmeans"])
+    assert list(second.versions) == ["kmeans"]
+    card = registry(settings).newest("kmeans", DAY).card
+    assert card["follows"] == first.versions["kmeans"]
+    earlier = registry(settings).newest("kmeans", DAY - timedelta(days=1)).card["parameters"]["names"]
+    assert set(earlier.values()) & set(card["parameters"]["names"].values())
+
+
+def test_what_the_data_do_not_carry_is_withheld_and_the_rest_goes_on(settings: Settings) -> None:
+    lake.commit(settings, lake.history(customers=30))
+    result = train(settings, DAY)
+    assert list(result.versions) == ["kmeans"]
+    assert "fewer than the 50" in result.withheld["bgnbd"]
+    assert "bought again" in result.withheld["gamma_gamma"]
+    assert [name for (name,) in rows(settings, "SELECT name FROM ops.models")] == ["kmeans"]
+
+
+def test_there_must_be_customers_and_known_models(settings: Settings) -> None:
+    with pytest.raises(MissingDataError, match=r"no orders have arrived.*2026-09-01.*ddcrm ingest"):
+        train(settings, DAY)
+    lake.commit(settings, lake.orders([("A", date(2026, 1, 5), -5.0)]))
+    with pytest.raises(MissingDataError, match="nobody has bought"):
+        train(settings, DAY)
+    with pytest.raises(SettingsError, match="no model pareto.*bgnbd, gamma_gamma, kmeans"):
+        train(settings, DAY, ["pareto"])
+    failed = rows(settings, "SELECT status, error_type FROM ops.runs WHERE step = 'train' ORDER BY started_at")
+    assert failed == [("failed", "MissingDataError")] * 2
