@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 class Part(Protocol):
     """A piece of an extraction with columns of its own (a file, a query): see `ddcrm.sources.Part`."""
 
-    dates: DateRange
-    reader: pa.RecordBatchReader
+    @property
+    def dates(self) -> DateRange: ...
+
+    @property
+    def reader(self) -> pa.RecordBatchReader: ...
 
     def check(self) -> None:
         """Raise what went wrong while the reader was read."""
-        ...
 
 
 @dataclass(frozen=True)

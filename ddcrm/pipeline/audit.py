@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -80,12 +80,19 @@ def _judge(
     results = check_frame(
         suite, audited.frame, personal=[column.name for column in contract.columns if column.personal]
     )
-    found.results += results
+    found.results += [_dated(result, audited, candidate) for result in results]
     verdict = decide(results, len(audited.frame), contract.max_quarantined_share, already_quarantined=set_aside)
     error = verdict.error(source=contract.source, partition=str(audited.dates), **_first_row(verdict, audited))
     if error:
         raise error
     return failed_rows(audited, verdict.quarantined.as_dict()) if len(verdict.quarantined) else None
+
+
+def _dated(result: CheckResult, audited: AuditFrame, candidate: Candidate) -> CheckResult:
+    """Of a range that is judged in portions, each result says which days it is about."""
+    if audited.dates == candidate.dates:
+        return result
+    return replace(result, message=f"{audited.dates}: {result.message}")
 
 
 def _first_row(verdict: Verdict, audited: AuditFrame) -> dict[str, Any]:

@@ -28,6 +28,14 @@ def load_json(text: str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
+def load_json_from(text: str, position: int) -> tuple[Any, int]:
+    """Read the JSON value that begins at `position`, and say where it ends."""
+    try:
+        return _DECODER.raw_decode(text, position)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 

@@ -84,14 +84,16 @@ def _open(contract: Contract, location: Location) -> _File:
         from ddcrm.sources.dialect import dialect_of
 
         return CsvFile(blocks, dialect_of(contract), location.facts, len(expected_columns(contract)))
-    if kind in ("json", "jsonl", "ndjson"):
+    if kind in ("json", "jsonl"):
+        from ddcrm.sources.json_document import document_rows
         from ddcrm.sources.json_lines import json_rows
         from ddcrm.sources.spool import Spool
 
-        return Spool(json_rows(blocks, location.facts), location.facts)
+        rows = document_rows if kind == "json" else json_rows
+        return Spool(rows(blocks, location.facts), location.facts)
     raise ContractError(
         f"files of the format {kind!r} can't be read",
         source=contract.source,
         file=contract.file,
-        hint="csv, json and parquet can.",
+        hint="csv, jsonl, json and parquet can.",
     )

@@ -30,7 +30,7 @@ schema:
     physicalName: orders
     logicalType: object
     properties:
-      - {{name: order_id, physicalName: OrderNo, logicalType: string, required: true, primaryKey: true, primaryKeyPosition: 1}}
+      - {{name: order_id, physicalName: OrderNo, logicalType: string, required: true, primaryKey: true}}
       - {{name: customer_key, physicalName: Cust, logicalType: string, required: true}}
       - name: ordered_at
         physicalName: TS

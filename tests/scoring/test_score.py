@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from ddcrm import progress
 from ddcrm.errors import BatchRejectedError, LakeError, MissingDataError
 from ddcrm.pipeline.score import publish, score
 from ddcrm.pipeline.train import train
@@ -137,16 +137,10 @@ def test_killed_anywhere_and_run_again_the_day_is_whole(settings: Settings, tmp_
     score(settings, BEFORE)
     wanted = score(settings, DAY), staged(settings, DAY)
     lake.commit(settings, lake.history())  # other files, the same rows: nothing staged can be used again
-    for where in POINTS:
-        child = os.fork()
-        if child == 0:
-            with progress.listening(
-                lambda name, facts, where=where: name == where and os.kill(os.getpid(), signal.SIGKILL)
-            ):
-                score(settings, DAY)
-            os._exit(0)
-        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL, where
-        assert staged(settings, DAY) == wanted[1], where
+    command = [sys.executable, "-m", "tests.scoring.killing", str(settings.project_dir), str(DAY), *POINTS]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:-1] == [f"{where} {signal.SIGKILL.value}" for where in POINTS]
+    assert staged(settings, DAY) == wanted[1]
     assert score(settings, DAY).rows == wanted[0].rows
     assert staged(settings, DAY) == wanted[1]
     left = [path.name for path in (settings.lake_dir / "scores" / str(DAY)).iterdir()]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ddcrm.contracts.model import Column, Server
@@ -21,7 +23,7 @@ from ddcrm.errors import (
 )
 from ddcrm.settings import Settings
 from ddcrm.sources import open_source
-from tests.sources.support import contract, csv_contract, days, read_all, read_part, rows
+from tests.sources.support import contract, csv_contract, days, read_all, read_part, rows, squeezed
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -194,6 +196,15 @@ def test_files_behind_a_url(settings: Settings, memory: Any) -> None:
     assert rows(table, "id", "_source") == [("1", "memory://shop/2026-03-05.csv")]
     with pytest.raises(MissingDataError, match="the file is not there"):
         read_all(csv_contract("memory://shop/{batch_date}.csv"), settings, days("2026-03-06"))
+
+
+def test_compressed_and_columnar_files_behind_a_url(settings: Settings, memory: Any) -> None:
+    memory.pipe("/shop/a.csv.gz", squeezed(["id,name", "1,a"]))
+    assert rows(read_all(csv_contract("memory://shop/a.csv.gz"), settings)[0]) == [("1", "a")]
+    with memory.open("/shop/a.parquet", "wb") as file:
+        pq.write_table(pa.table({"id": [1]}), file)
+    server = Server("file", format="parquet", path="memory://shop/a.parquet")
+    assert rows(read_all(contract(server), settings)[0]) == [("1",)]
 
 
 def test_secrets_of_a_url_do_not_show(settings: Settings, memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from ddcrm.contracts.model import Server
-from ddcrm.errors import MalformedDataError, MissingDataError
+from ddcrm.errors import MalformedDataError, MissingDataError, StorageFullError
 from ddcrm.settings import Settings
 from ddcrm.sources import json_lines, spool
 from tests.sources.support import contract, read_all, rows
@@ -19,7 +20,7 @@ from tests.sources.support import contract, read_all, rows
 def read(folder: Path, data: bytes | str, allow_empty: bool = False, **options: str) -> pa.Table:
     """Write `data` as a file of JSON lines and read it."""
     (folder / "shop.jsonl").write_bytes(data.encode() if isinstance(data, str) else data)
-    server = Server("file", format="json", path="shop.jsonl", options=options)
+    server = Server("file", format="jsonl", path="shop.jsonl", options=options)
     [table] = read_all(contract(server, allow_empty=allow_empty), Settings(sources_dir=folder))
     return table
 
@@ -120,3 +121,10 @@ def test_nothing(tmp_path: Path, data: str) -> None:
     with pytest.raises(MissingDataError, match="the file is empty"):
         read(tmp_path, data)
     assert read(tmp_path, data, allow_empty=True).schema.names[:3] == ["id", "name", "amount"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda max_size: open("/dev/full", "r+b", buffering=0))  # noqa: SIM115
+    with pytest.raises(StorageFullError, match="no space left"):
+        read(tmp_path, '{"id": 1}\n')

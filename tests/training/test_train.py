@@ -103,7 +103,7 @@ def test_there_must_be_customers_and_known_models(settings: Settings) -> None:
     lake.commit(settings, lake.orders([("A", date(2026, 1, 5), -5.0)]))
     with pytest.raises(MissingDataError, match="nobody has bought"):
         train(settings, DAY)
-    with pytest.raises(SettingsError, match="no model pareto.*bgnbd, gamma_gamma, kmeans"):
+    with pytest.raises(SettingsError, match=r"no model pareto.*bgnbd, gamma_gamma, kmeans"):
         train(settings, DAY, ["pareto"])
     failed = rows(settings, "SELECT status, error_type FROM ops.runs WHERE step = 'train' ORDER BY started_at")
     assert failed == [("failed", "MissingDataError")] * 2
