@@ -11,9 +11,7 @@ from ddcrm.errors import PublishBlockedError
 from ddcrm.progress import point
 from ddcrm.warehouse.staging import Staged
 
-LOCK_CLASS = (
-    0x64646D70  # of the family's advisory lock: one swap at a time, so that publishers don't stand in each other's way
-)
+LOCK_CLASS = 0x64646D70  # of the advisory lock that lets one publisher swap at a time
 LOCK_TIMEOUT = "500ms"  # for so long, at most, new readers wait behind us for a reader who does not end
 LONGEST_PAUSE = 5.0  # seconds
 
@@ -41,8 +39,7 @@ def swap(
     deadline, pause = time.monotonic() + patience, 0.1
     while True:
         try:
-            _refuse_old_snapshots(session, as_of, staged, loaded_at)
-            _swap_once(session, as_of, staged, record)
+            _swap_once(session, as_of, staged, record, loaded_at)
             return
         except (errors.LockNotAvailable, errors.DeadlockDetected, _SnapshotHeldError):
             if time.monotonic() + pause > deadline:
@@ -57,13 +54,14 @@ def _refuse_old_snapshots(session: Any, as_of: date, staged: Sequence[Staged], l
 
     A reader in REPEATABLE READ would find the new table, and not see its rows: an empty day.
     """
-    if any(_partitions(session, table.table, as_of.isoformat()) for table in staged) and _holders(
-        session, [], loaded_at
-    ):
+    replaced = any(_partitions(session, table.table, as_of.isoformat()) for table in staged)
+    if replaced and _holders(session, [], loaded_at):
         raise _SnapshotHeldError
 
 
-def _swap_once(session: Any, as_of: date, staged: Sequence[Staged], record: Mapping[str, Any]) -> None:
+def _swap_once(
+    session: Any, as_of: date, staged: Sequence[Staged], record: Mapping[str, Any], loaded_at: datetime
+) -> None:
     """One attempt. The exclusive locks come first and all at once: a reader is before the swap or after it, never amid.
 
     Without them a query planned before and executed after a new day is attached would find that day missing.
@@ -73,6 +71,7 @@ def _swap_once(session: Any, as_of: date, staged: Sequence[Staged], record: Mapp
         session.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LOCK_CLASS])
         parents = ", ".join(f'ONLY crm."{table.table}"' for table in staged)
         session.execute(f"LOCK TABLE {parents} IN ACCESS EXCLUSIVE MODE")
+        _refuse_old_snapshots(session, as_of, staged, loaded_at)
         for table in staged:
             _exchange(session, as_of, table)
         _record(session, as_of, staged, record)
