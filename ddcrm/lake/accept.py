@@ -47,7 +47,8 @@ def audit_frames(engine: Engine, candidate: Candidate) -> Iterator[AuditFrame]:
             engine.con.execute(f"CREATE OR REPLACE TEMP VIEW typed_shape AS {_no_rows(candidate)}")
         system = "event_date, batch_date, _source, _line"
         query = f"SELECT {listed}, {system} FROM {source} ORDER BY batch_date, _source, _line"
-        frame = engine.con.execute(query).fetch_df()
+        with candidate.undisturbed():
+            frame = engine.con.execute(query).fetch_df()
         frame.insert(0, "_row", range(len(frame)))
         yield AuditFrame(dates, frame)
 
@@ -121,7 +122,7 @@ def accept(engine: Engine, candidate: Candidate, failed: pa.Table | None = None)
         quarantine_table(settings, source),
     )
     progress.point("accept.begin", source=source, dates=str(candidate.dates))
-    with storage_errors(settings.lake_dir):
+    with candidate.undisturbed(), storage_errors(settings.lake_dir):
         rows, held = _place(engine, candidate, conformed, quarantine, failed)
         progress.point("accept.placed", source=source, dates=str(candidate.dates))
         quarantine.commit(held, _quarantine_schema(engine, source), days(LANDING_PARTITION, candidate.dates))

@@ -6,20 +6,23 @@ and a step that was killed finds nothing half-made: the folder is written under 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from ddcrm import progress
+from ddcrm.atomic import locked
 from ddcrm.contracts.model import Contract
 from ddcrm.dates import DateRange
-from ddcrm.errors import MissingDataError
+from ddcrm.errors import ConcurrentWriteError, MissingDataError
 from ddcrm.lake.conforming import conform
 from ddcrm.lake.counts import DayCounts
 from ddcrm.lake.delta import StagedFile
@@ -43,6 +46,25 @@ class Candidate:
     newest_event: dict[date, str]
     added_columns: dict[str, tuple[str, ...]]
 
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Raise ConcurrentWriteError for whatever fails because another run of the same days removed the candidate."""
+        try:
+            yield
+        except Exception as error:
+            if (self.folder / "manifest.json").is_file():
+                raise
+            source = self.contract.source
+            raise ConcurrentWriteError(
+                "another run of the same days is at work", source=source, partition=str(self.dates),
+                hint="Run the step again.",
+            ) from error  # fmt: skip
+
+    def remove(self) -> None:
+        """Remove the candidate: what was accepted stands in the conformed table now."""
+        (self.folder / "manifest.json").unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def files(self, chosen: Sequence[StagedFile] | None = None) -> list[str]:
         """The Parquet files of the conformed rows."""
         return [str(self.folder / "rows" / file.path) for file in (self.rows if chosen is None else chosen)]
@@ -62,14 +84,19 @@ def make_candidate(engine: Engine, contract: Contract, dates: DateRange) -> Cand
     if not (folder / "manifest.json").is_file():
         with storage_errors(root):
             root.mkdir(parents=True, exist_ok=True)
+            _sweep(root)
             _drop_older(root, dates, keep=folder.name)
             _write(engine, contract, dates, listing, folder, fingerprint)
     return load_candidate(folder, contract)
 
 
 def load_candidate(folder: Path, contract: Contract) -> Candidate:
-    """Read a candidate's manifest."""
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    """Read a candidate's manifest; raises ConcurrentWriteError where another run has just removed it."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConcurrentWriteError("another run of the same days is at work", source=contract.source,
+                                   hint="Run the step again.") from None  # fmt: skip
     return Candidate(
         folder=folder,
         contract=contract,
@@ -104,6 +131,7 @@ def _fingerprint(contract: Contract, files: Sequence[str]) -> str:
 def _drop_older(root: Path, dates: DateRange, keep: str) -> None:
     for folder in root.glob(f"{dates.first}_{dates.last}-*"):
         if folder.name != keep:
+            (folder / "manifest.json").unlink(missing_ok=True)  # first: without it nobody takes the rest for whole
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -117,14 +145,30 @@ def _write(
 ) -> None:
     work = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
-        manifest = conform(engine, contract, listing, work)
-        manifest |= {"dates": [str(dates.first), str(dates.last)], "fingerprint": fingerprint}
-        progress.point("conform.before_rename", source=contract.source, dates=str(dates))
-        (work / "manifest.json").write_text(json.dumps(manifest, sort_keys=True), "utf-8")
-        try:
-            os.rename(work, folder)
-        except OSError:
-            if not (folder / "manifest.json").is_file():  # another run made the same one meanwhile: take that
-                raise
+        with locked(work):
+            manifest = conform(engine, contract, listing, work)
+            manifest |= {"dates": [str(dates.first), str(dates.last)], "fingerprint": fingerprint}
+            progress.point("conform.before_rename", source=contract.source, dates=str(dates))
+            (work / "manifest.json").write_text(json.dumps(manifest, sort_keys=True), "utf-8")
+            _rename(work, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _rename(work: Path, folder: Path) -> None:
+    """Give the whole candidate its name; one that another run gave it meanwhile is the same and stays."""
+    if folder.exists() and not (folder / "manifest.json").is_file():  # half removed
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        os.rename(work, folder)
+    except OSError:
+        if not (folder / "manifest.json").is_file():
+            raise
+
+
+def _sweep(root: Path) -> None:
+    """Remove what killed runs have left: work folders whose lock nobody holds any more."""
+    for work in root.glob(".*/"):
+        with suppress(OSError), open(work / ".lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(work, ignore_errors=True)

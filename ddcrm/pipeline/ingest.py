@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ddcrm.warehouse.ledger import Ledger
 
 
+_ATTEMPTS = 3  # of a validation that another run of the same days disturbed
+
+
 @dataclass(frozen=True)
 class ExtractResult:
     """What landed."""
@@ -107,22 +110,33 @@ def validate(settings: Settings, source: str, dates: DateRange) -> IngestResult:
     Raises BatchRejectedError where a critical check fails or more rows than the contract tolerates would be
     quarantined: then nothing of the range changes.
     """
-    from ddcrm.lake.candidates import make_candidate
+    from ddcrm.errors import ConcurrentWriteError
     from ddcrm.lake.engine import Engine
+
+    with _recorded(settings, "validate", source, dates) as ledger, Engine(settings) as engine:
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return _validate(engine, ledger, source, dates)
+            except ConcurrentWriteError:  # another run of the same days removed the candidate: make it again
+                continue
+        return _validate(engine, ledger, source, dates)
+
+
+def _validate(engine: Engine, ledger: Ledger, source: str, dates: DateRange) -> IngestResult:
+    from ddcrm.lake.candidates import make_candidate
     from ddcrm.pipeline.audit import audit
 
     counts: list[DayCounts] = []
-    warnings: list[str] = []
-    with _recorded(settings, "validate", source, dates) as ledger, Engine(settings) as engine:
-        progress.point("validate.begin", source=source, dates=str(dates))
-        candidates = [make_candidate(engine, contract, days) for days, contract in _versions(settings, source, dates)]
-        verdicts = [audit(engine, ledger, candidate) for candidate in candidates]
-        for candidate, verdict in zip(candidates, verdicts, strict=True):
-            accepted = _accept(engine, ledger, candidate, verdict.failed)
-            counts += accepted.counts.values()
-            warnings += verdict.warnings
-        progress.point("validate.end", source=source, dates=str(dates))
-    return _result("validate", source, dates, candidates, counts, tuple(warnings))
+    progress.point("validate.begin", source=source, dates=str(dates))
+    versions = _versions(engine.settings, source, dates)
+    candidates = [make_candidate(engine, contract, days) for days, contract in versions]
+    verdicts = [audit(engine, ledger, candidate) for candidate in candidates]  # all, before any is accepted
+    for candidate, verdict in zip(candidates, verdicts, strict=True):
+        counts += _accept(engine, ledger, candidate, verdict.failed).counts.values()
+        candidate.remove()
+    progress.point("validate.end", source=source, dates=str(dates))
+    warnings = tuple(warning for verdict in verdicts for warning in verdict.warnings)
+    return _result("validate", source, dates, candidates, counts, warnings)
 
 
 def ingest(settings: Settings, source: str, dates: DateRange) -> IngestResult:

@@ -11,7 +11,7 @@ import pytest
 
 from ddcrm.contracts.model import Column, Contract
 from ddcrm.dates import DateRange
-from ddcrm.errors import ContractError, MissingDataError, SchemaChangedError
+from ddcrm.errors import ConcurrentWriteError, ContractError, MissingDataError, SchemaChangedError
 from ddcrm.lake.accept import accept, audit_frames, audit_ranges, failed_rows
 from ddcrm.lake.candidates import Candidate, make_candidate
 from ddcrm.lake.engine import Engine, read_parquet
@@ -219,3 +219,23 @@ def test_audit_ranges() -> None:
         "2026-02-02",
         "2026-02-03",
     ]
+
+
+def test_what_killed_runs_leave_is_swept_and_half_removed_candidates_are_made_anew(engine: Engine) -> None:
+    first = conform(engine, [order("1")])
+    (first.folder / "manifest.json").unlink()
+    left = first.folder.with_name(".left")
+    left.mkdir()
+    (left / ".lock").touch()
+    again = make_candidate(engine, orders_contract(), DAY)
+    assert again.folder == first.folder
+    assert rows_of(engine, again, "order_id") == [("1",)]
+    assert not left.exists()
+
+
+def test_a_candidate_that_another_run_removed_is_told_apart_from_a_broken_one(engine: Engine) -> None:
+    candidate = conform(engine, [order("1")])
+    candidate.remove()
+    with pytest.raises(ConcurrentWriteError) as caught:
+        accept(engine, candidate)
+    assert caught.value.retryable

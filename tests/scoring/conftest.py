@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 
 from ddcrm.models import BetaGeoNBD, GammaGamma, KMeansSegments
 from ddcrm.scoring.models import ScoringModel, ScoringModels
+from ddcrm.warehouse.embedded import EmbeddedPostgres
+from tests.conftest import _database
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +58,9 @@ def models(features: pa.Table, bgnbd: BetaGeoNBD, gamma_gamma: GammaGamma) -> Sc
         ScoringModel("gamma_gamma", gamma_gamma, "g1"),
         ScoringModel("kmeans", kmeans, "k1"),
     )
+
+
+@pytest.fixture(scope="module")
+def module_warehouse_url(postgres_server: EmbeddedPostgres, _template: str) -> Iterator[str]:
+    """A warehouse for what several tests begin with."""
+    yield from _database(postgres_server, _template)

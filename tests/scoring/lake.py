@@ -47,12 +47,12 @@ def commit(settings: Settings, orders: pa.Table) -> None:
         table.commit(files, schema, where)
 
 
-def history(customers: int = 400, days: int = 300, seed: int = 5) -> pa.Table:
+def history(customers: int = 400, days: int = 100, seed: int = 5) -> pa.Table:
     """Purchases by the story that BG/NBD and Gamma-Gamma tell, each arriving on its day; one line an order."""
     chance = np.random.default_rng(seed)
     rows = []
     for customer in range(customers):
-        rate, leaves = chance.gamma(0.8, 0.05), chance.beta(1.0, 3.0)
+        rate, leaves = chance.gamma(0.8, 0.15), chance.beta(1.0, 3.0)
         day, worth = float(chance.integers(0, days)), chance.gamma(6.0, 8.0)
         while day < days:
             rows.append((f"C{customer:05}", int(day), round(chance.gamma(5.0, worth / 5.0), 2) + 0.01))

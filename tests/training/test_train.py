@@ -15,7 +15,7 @@ from ddcrm.settings import Settings
 from tests.pipeline.reading import rows
 from tests.scoring import lake
 
-DAY = date(2026, 9, 1)
+DAY = date(2026, 4, 8)
 NAMES = ["bgnbd", "gamma_gamma", "kmeans"]
 
 
@@ -98,7 +98,7 @@ def test_what_the_data_do_not_carry_is_withheld_and_the_rest_goes_on(settings: S
 
 
 def test_there_must_be_customers_and_known_models(settings: Settings) -> None:
-    with pytest.raises(MissingDataError, match=r"no orders have arrived.*2026-09-01.*ddcrm ingest"):
+    with pytest.raises(MissingDataError, match=r"no orders have arrived.*2026-04-08.*ddcrm ingest"):
         train(settings, DAY)
     lake.commit(settings, lake.orders([("A", date(2026, 1, 5), -5.0)]))
     with pytest.raises(MissingDataError, match="nobody has bought"):
