@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -129,3 +130,13 @@ def _table(orders: Orders, rows: slice, first: date) -> pa.Table:
         pa.array(np.array(CHANNELS)[number % len(CHANNELS)]),
     ]
     return pa.table(columns, names=list(COLUMNS))
+
+
+def main(folder: str, marks: str, customers: str, days: str) -> None:
+    """Make the orders of a shop in a process of its own."""
+    orders = write_days(Shop(customers=int(customers), days=int(days)), Path(folder))
+    Path(marks).write_text(json.dumps({"orders": orders}), "utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

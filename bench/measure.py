@@ -42,5 +42,11 @@ def measured(name: str, command: Sequence[str], marks: Path, env: Mapping[str, s
     if process.returncode:
         raise RuntimeError(f"{name} failed with exit code {process.returncode}")
     left = json.loads(marks.read_text("utf-8")) if marks.is_file() else {}
-    parts = tuple(Part(**part) for part in left.pop("parts", ()))
-    return Measured(name, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, parts, left)
+    return from_marks(name, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, left)
+
+
+def from_marks(name: str, wall: float, cpu: float, peak: float, left: Mapping[str, Any]) -> Measured:
+    """What the kernel says of a process together with what it left; where both tell a peak the greater one counts."""
+    parts = tuple(Part(**part) for part in left.get("parts", ()))
+    facts = {key: value for key, value in left.items() if key != "parts"}
+    return Measured(name, wall, cpu, max([peak, *(part.peak for part in parts)]), parts, facts)

@@ -1,10 +1,13 @@
-"""One step of the pipeline in a process of its own, as an Airflow task runs it: python -m bench.step STEP PROJECT ..."""
+"""One step of the pipeline in a process of its own: python -m bench.step STEP PROJECT OUT BEGUN FIRST LAST."""
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from bench.marks import Marks
 
@@ -30,8 +33,8 @@ ENDS = {
 }
 
 
-def main(step: str, project: str, out: str, begun: str, first: str, last: str) -> None:
-    """Run the step for the days from `first` to `last`, and leave its marks and its result in the file `out`."""
+def main(step: str, project: str, out: str, begun: str, first: str, last: str) -> NoReturn:
+    """Run the step for the days from `first` to `last`; leave its marks and its result in the file `out`, and exit."""
     marks = Marks(float(begun))
 
     def heard(name: str, facts: dict[str, Any]) -> None:
@@ -41,10 +44,23 @@ def main(step: str, project: str, out: str, begun: str, first: str, last: str) -
     from ddcrm.progress import listening
     from ddcrm.settings import load_settings
 
-    with listening(heard):
-        result = _run(step, load_settings(Path(project)), first, last)
+    try:
+        with listening(heard):
+            result = _run(step, load_settings(Path(project)), first, last)
+    except BaseException:
+        traceback.print_exc()
+        leave(1)
     marks.end("end")
     marks.save(Path(out), result=result.as_dict())
+    leave(0)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process as Airflow ends a task's: exit functions, then at once, without taking the interpreter apart."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _run(step: str, settings: Any, first: str, last: str) -> Any:

@@ -13,18 +13,25 @@ import logging
 
 PACKAGES = (
     "adbc_driver_postgresql.dbapi",
+    "alembic.command",
+    "alembic.config",
     "deltalake",
+    "dlt.sources.rest_api",
     "duckdb",
     "great_expectations",
+    "open_data_contract_standard.model",
     "ibis.backends.duckdb",
     "pandas",
     "psycopg",
+    "pyarrow.csv",
     "pyarrow.dataset",
     "pyarrow.parquet",
     "pydantic_settings",
     "scipy.optimize",
     "scipy.special",
+    "skops.io",
     "sklearn.cluster",
+    "sklearn.metrics",
     "sqlalchemy.dialects.postgresql.psycopg",
 )
 

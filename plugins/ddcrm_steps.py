@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
@@ -17,6 +18,9 @@ from ddcrm.progress import listening
 from ddcrm.settings import Settings
 
 log = logging.getLogger("ddcrm.task")
+
+# dlt would ask Airflow's variables for each of its own settings, one request each; ours come from `project_settings`
+os.environ.setdefault("PROVIDERS__ENABLE_AIRFLOW_SECRETS", "false")
 
 
 def source_step(step: Callable[[Settings, str, DateRange], Any], source: str) -> dict[str, Any]:

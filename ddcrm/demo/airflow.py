@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ddcrm.demo.processes import Processes
-from ddcrm.demo.rest import AirflowApi
+from ddcrm.demo.rest import AirflowApi, AirflowApiError
 from ddcrm.errors import DdcrmError, SettingsError
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -116,7 +116,7 @@ class Airflow:
         deadline = time.monotonic() + timeout
         while not (self.api.healthy() and dags <= self.api.dags()):
             self.processes.check()
-            with suppress(OSError):
+            with suppress(OSError, AirflowApiError):  # it is still starting
                 self._check_imports()
             if time.monotonic() > deadline:
                 raise AirflowError(f"Airflow is not ready after {timeout:.0f} s", logs=self.place.home)

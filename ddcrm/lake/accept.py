@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 AUDIT_ROWS = 1_000_000  # rows that are audited as one frame, where the days of a month have more
+SMALL_ROWS = 20_000  # months of a long range are audited together until they have so many rows
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,17 @@ def audit_frames(engine: Engine, candidate: Candidate) -> Iterator[AuditFrame]:
         yield AuditFrame(dates, frame)
 
 
-def audit_ranges(rows: Mapping[date, int], limit: int = AUDIT_ROWS) -> list[DateRange]:
-    """The days in portions that are judged together: a month, or less where it has more than `limit` rows. Pure."""
+def audit_ranges(rows: Mapping[date, int], most: int = AUDIT_ROWS, least: int = SMALL_ROWS) -> list[DateRange]:
+    """The days in the portions that are judged together. Pure.
+
+    A portion is a month; less where it has more than `most` rows, several months while they have fewer than `least`.
+    """
     portions: list[list[date]] = []
     size = 0
     for day in sorted(rows):
         last = portions[-1][-1] if portions else None
-        if last is None or (last.year, last.month) != (day.year, day.month) or size + rows[day] > limit:
+        another_month = last is not None and (last.year, last.month) != (day.year, day.month)
+        if last is None or (another_month and size >= least) or size + rows[day] > most:
             portions.append([])
             size = 0
         portions[-1].append(day)

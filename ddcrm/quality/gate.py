@@ -67,8 +67,8 @@ def decide(
     A check that raised stops the batch, whatever its severity: the data was not judged. A failed `critical` check stops
     it too, unless it is about rows and all rows that fail critical checks, counted once, are together with those
     `already_quarantined` at most `max_quarantined_share` of all (0.02: 2 %); then these rows are set aside. `warning`
-    and `info` only count. `rows` is the number of rows checked, those `already_quarantined` not among them; whether these
-    are too many by themselves is not asked here.
+    and `info` only count. `rows` is the number of rows checked, those `already_quarantined` not among them; whether
+    these are too many by themselves is not asked here.
     """
     errors = tuple(result for result in results if result.status == "error")
     failed = [result for result in results if result.status == "failed"]

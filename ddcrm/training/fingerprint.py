@@ -13,7 +13,15 @@ import ddcrm
 
 MODEL_CODE = ("models", "training/fit.py")
 MODEL_LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops")
-SCORE_CODE = ("models", "features", "scoring", "lake", "pipeline/score.py", "pipeline/day.py", "pipeline/staged.py")
+SCORE_CODE = (
+    "models",
+    "features",
+    "scoring",
+    "lake/asof.py",
+    "pipeline/score.py",
+    "pipeline/day.py",
+    "pipeline/staged.py",
+)
 SCORE_LIBRARIES = (*MODEL_LIBRARIES, "duckdb", "ibis-framework", "pandas", "pyarrow")
 
 

@@ -206,19 +206,14 @@ def test_a_day_of_nothing_but_bad_rows_is_audited_as_empty(engine: Engine) -> No
 
 
 def test_audit_ranges() -> None:
-    rows = {
-        date(2026, 1, 30): 5,
-        date(2026, 1, 31): 5,
-        date(2026, 2, 1): 5,
-        date(2026, 2, 2): 8,
-        date(2026, 2, 3): 3,
-    }
-    assert [str(part) for part in audit_ranges(rows, limit=10)] == [
+    rows = {date(2026, 1, 30): 5, date(2026, 1, 31): 5, date(2026, 2, 1): 5, date(2026, 2, 2): 8, date(2026, 2, 3): 3}
+    ranges = [str(part) for part in audit_ranges(rows, most=10, least=0)]
+    assert ranges == ["2026-01-30..2026-01-31", "2026-02-01", "2026-02-02", "2026-02-03"]
+    assert [str(part) for part in audit_ranges(rows, most=100, least=0)] == [
         "2026-01-30..2026-01-31",
-        "2026-02-01",
-        "2026-02-02",
-        "2026-02-03",
+        "2026-02-01..2026-02-03",
     ]
+    assert [str(part) for part in audit_ranges(rows, most=100, least=11)] == ["2026-01-30..2026-02-03"]
 
 
 def test_what_killed_runs_leave_is_swept_and_half_removed_candidates_are_made_anew(engine: Engine) -> None:
