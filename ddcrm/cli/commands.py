@@ -79,8 +79,12 @@ def train(out: Output, as_of: str) -> None:
 
 
 def score(out: Output, as_of: str) -> None:
-    """Score and publish one day."""
-    _score(out, parse_day(as_of, "--as-of"))
+    """Score and publish one day that was ingested."""
+    from ddcrm.pipeline.ready import check_ready
+
+    day = parse_day(as_of, "--as-of")
+    check_ready(out.settings, day)
+    _score(out, day)
 
 
 def _score(out: Output, as_of: date) -> None:

@@ -7,16 +7,12 @@ from ddcrm.cli.output import Output
 
 def show(out: Output) -> None:
     """Print the ledger's summary."""
-    from ddcrm.warehouse.connect import Warehouse
-    from ddcrm.warehouse.ledger import Ledger
-    from ddcrm.warehouse.migrate import check_current
+    from ddcrm.pipeline.record import opened
 
-    with Warehouse.open(out.settings) as warehouse:
-        warehouse.ping()
-        check_current(warehouse)
-        status = Ledger(warehouse).status()
+    with opened(out.settings) as ledger:
+        status = ledger.status()
         out.document |= status.as_dict()
-        out.say(f"warehouse  {warehouse.display_url}")
+        out.say(f"warehouse  {ledger.warehouse.display_url}")
     out.say(f"published  {status.current_day or 'nothing yet'}")
     if status.publications:
         out.table(

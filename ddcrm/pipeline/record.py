@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def recorded(settings: Settings, step: str, **where: Any) -> Iterator[Ledger]:
-    """Open the warehouse, see that its schema is this version's, and record the run: before any work begins.
+def opened(settings: Settings) -> Iterator[Ledger]:
+    """The ledger of a warehouse that answers and whose schema is this version's.
 
-    Raises WarehouseUnavailableError or WarehouseError then, so that nothing is half done.
+    Raises WarehouseUnavailableError or WarehouseError before any work begins, so that nothing is half done.
     """
     from ddcrm.warehouse.connect import Warehouse
     from ddcrm.warehouse.ledger import Ledger
@@ -30,9 +30,14 @@ def recorded(settings: Settings, step: str, **where: Any) -> Iterator[Ledger]:
     with Warehouse.open(settings) as warehouse:
         warehouse.ping()
         _check_schema(settings, warehouse)
-        ledger = Ledger(warehouse)
-        with ledger.run(step, **where):
-            yield ledger
+        yield Ledger(warehouse)
+
+
+@contextmanager
+def recorded(settings: Settings, step: str, **where: Any) -> Iterator[Ledger]:
+    """The same, with the run of a step recorded in it."""
+    with opened(settings) as ledger, ledger.run(step, **where):
+        yield ledger
 
 
 def _check_schema(settings: Settings, warehouse: Warehouse) -> None:

@@ -96,6 +96,14 @@ def test_no_project(tmp_path: Path) -> None:
     assert "there is no ddcrm.toml" in result.output
 
 
+def test_a_day_that_was_not_ingested_is_not_scored(shop: Shop) -> None:
+    assert run(shop, "run", "--from", "2026-01-01", "--to", "2026-01-02")[0] == 0
+    code, text = run(shop, "score", "--as-of", "2026-01-03")
+    assert code == 1
+    assert "ddcrm ingest orders --date 2026-01-03" in text
+    assert document(shop, "status")[1]["current_day"] == "2026-01-02"
+
+
 def test_contract_check(shop: Shop) -> None:
     code, text = run(shop, "contract", "check")
     assert code == 0
