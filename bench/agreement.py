@@ -23,8 +23,8 @@ class Agreement:
         missing = f", {self.only_one:,} are with one of them only" if self.only_one else ""
         return (
             f"Both score the same {self.customers:,} customers{missing}: frequency is equal for "
-            f"{self.same_frequency:.2%}, recency for {self.same_recency:.2%}. Sums, ddcrm / script: expected orders in 365 days "
-            f"{self.orders_ratio:.3f} (correlation {self.orders_correlation:.4f}), lifetime value {self.clv_ratio:.3f} "
+            f"{self.same_frequency:.2%}, recency for {self.same_recency:.2%}. Sums, ddcrm / script: expected orders in "
+            f"365 days {self.orders_ratio:.3f} (correlation {self.orders_correlation:.4f}), lifetime value {self.clv_ratio:.3f} "
             f"(correlation {self.clv_correlation:.4f})."
         )
 

@@ -21,6 +21,8 @@ from typing import IO, cast
 from ddcrm.errors import DdcrmError
 
 STOP_SECONDS = 20.0
+_GUARD_SECONDS = 5.0
+ORPHAN_SECONDS = 3.0  # for what its leader has left behind
 
 
 class ProcessEndedError(DdcrmError):
@@ -63,11 +65,11 @@ class Processes:
             if child.poll() is not None:
                 raise self._ended(name)
 
-    def stop(self) -> None:
-        """End every process of every session: gently first, hard after STOP_SECONDS."""
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """End every process of every session: gently first, hard after `seconds`."""
         with self._lock:
             self._stopped = True
-        end_sessions([child.pid for child in self.children.values()])
+        end_sessions([child.pid for child in self.children.values()], seconds)
         for child in self.children.values():
             child.wait()
         if self._guard:
@@ -104,25 +106,29 @@ def living(leaders: Sequence[int]) -> list[int]:
     return found
 
 
-def end_sessions(leaders: Sequence[int], seconds: float = STOP_SECONDS) -> None:
-    """SIGTERM to the leaders' groups, then SIGKILL to whatever still lives in their sessions after `seconds`."""
+def end_sessions(leaders: Sequence[int], seconds: float) -> None:
+    """SIGTERM to the leaders, who know how to end their own; SIGKILL to what is left after `seconds`, or without them."""
     for leader in leaders:
-        if living([leader]):
-            with suppress(ProcessLookupError):
-                os.killpg(leader, signal.SIGTERM)
+        _send(leader, signal.SIGTERM)
     deadline = time.monotonic() + seconds
     while (left := living(leaders)) and time.monotonic() < deadline:
-        time.sleep(0.1)
+        if not set(left) & set(leaders):
+            deadline = min(deadline, time.monotonic() + ORPHAN_SECONDS)
+        time.sleep(0.3)
     for pid in left:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        _send(pid, signal.SIGKILL)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _guard() -> None:
     """Read session leaders until the pipe closes: then the parent has ended, and they must."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leaders = [int(line) for line in sys.stdin.buffer]
-    end_sessions([leader for leader in leaders if living([leader])])
+    end_sessions([leader for leader in leaders if living([leader])], _GUARD_SECONDS)
 
 
 if __name__ == "__main__":

@@ -29,29 +29,47 @@ AUDIT_ROWS = 1_000_000  # rows that are audited as one frame, where the days of 
 SMALL_ROWS = 20_000  # months of a long range are audited together until they have so many rows
 
 
+_VECTOR = 2048  # rows that the engine hands over at once
+
+
 @dataclass(frozen=True)
 class AuditFrame:
-    """The conformed rows of some days: `frame` has `_row` (0, 1, ...) and where each row stood in landing."""
+    """Conformed rows that are judged together: `frame` has `_row` (0, 1, ...) and where each row stood in landing.
+
+    `share` is the part of the days' rows that it holds: 1, unless a single day has more than AUDIT_ROWS.
+    """
 
     dates: DateRange
     frame: pd.DataFrame
+    share: float = 1.0
 
 
 def audit_frames(engine: Engine, candidate: Candidate) -> Iterator[AuditFrame]:
     """The candidate's rows, a month of days together as long as it fits; decimals as floats (for checking only)."""
+    rows = {day: counts.conformed for day, counts in candidate.counts.items()}
+    for dates in audit_ranges(rows):
+        total = sum(rows[day] for day in dates if day in rows)
+        with candidate.undisturbed():
+            for frame in _frames(engine, candidate, dates, total):
+                frame.insert(0, "_row", range(len(frame)))
+                yield AuditFrame(dates, frame, len(frame) / total if total else 1.0)
+
+
+def _frames(engine: Engine, candidate: Candidate, dates: DateRange, total: int) -> Iterator[pd.DataFrame]:
+    """One frame, or for a day that is too large several, in the order of the lines."""
     names = output_columns(candidate.contract)
     listed = ", ".join(_checkable(name, kind) for name, kind in names.items())
-    for dates in audit_ranges({day: counts.conformed for day, counts in candidate.counts.items()}):
-        files = [file for file in candidate.rows if date.fromisoformat(file.partition["batch_date"]) in dates]
-        source = read_parquet(candidate.files(files)) if files else "(SELECT * FROM typed_shape)"
-        if not files:
-            engine.con.execute(f"CREATE OR REPLACE TEMP VIEW typed_shape AS {_no_rows(candidate)}")
-        system = "event_date, batch_date, _source, _line"
-        query = f"SELECT {listed}, {system} FROM {source} ORDER BY batch_date, _source, _line"
-        with candidate.undisturbed():
-            frame = engine.con.execute(query).fetch_df()
-        frame.insert(0, "_row", range(len(frame)))
-        yield AuditFrame(dates, frame)
+    files = [file for file in candidate.rows if date.fromisoformat(file.partition["batch_date"]) in dates]
+    source = read_parquet(candidate.files(files)) if files else f"({_no_rows(candidate)})"
+    system = "event_date, batch_date, _source, _line"
+    query = f"SELECT {listed}, {system} FROM {source} ORDER BY batch_date, _source, _line"
+    with engine.con.cursor() as cursor:
+        result = cursor.execute(query)
+        if total <= AUDIT_ROWS:
+            yield result.fetch_df()
+            return
+        while len(frame := result.fetch_df_chunk(max(1, AUDIT_ROWS // _VECTOR))):
+            yield frame
 
 
 def audit_ranges(rows: Mapping[date, int], most: int = AUDIT_ROWS, least: int = SMALL_ROWS) -> list[DateRange]:

@@ -38,7 +38,7 @@ class Engine:
                 "autoload_known_extensions": False,
             }
         )
-        self.con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        self.con.execute("SET GLOBAL TimeZone = 'UTC'; SET enable_progress_bar = false")
         self._ibis: Any = None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -81,7 +82,8 @@ def _judge(
         suite, audited.frame, personal=[column.name for column in contract.columns if column.personal]
     )
     found.results += [_dated(result, audited, candidate) for result in results]
-    verdict = decide(results, len(audited.frame), contract.max_quarantined_share, already_quarantined=set_aside)
+    already = math.ceil(set_aside * audited.share)
+    verdict = decide(results, len(audited.frame), contract.max_quarantined_share, already_quarantined=already)
     error = verdict.error(source=contract.source, partition=str(audited.dates), **_first_row(verdict, audited))
     if error:
         raise error

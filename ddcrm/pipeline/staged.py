@@ -66,10 +66,12 @@ def stage_day(
 
 def find_staged(settings: Settings, as_of: date, key: str) -> StagedDay | None:
     """The scored day of this key, made the current one, if it is there."""
+    from ddcrm.lake.engine import storage_errors
+
     folder = _folder(settings, as_of)
     if not (folder / key).is_dir():
         return None
-    with locked(folder):
+    with storage_errors(folder), locked(folder):
         if not (folder / key).is_dir():
             return None
         _make_current(folder, key)
@@ -121,7 +123,7 @@ def _write(folder: Path, tables: Mapping[str, pa.Table], facts: Mapping[str, Any
     for name, table in tables.items():
         file = folder / f"{name}.parquet"
         repeated = [column for column in table.column_names if column not in _PLAIN]
-        pq.write_table(table, file, compression="zstd", use_dictionary=repeated)
+        pq.write_table(table, file, compression="lz4", use_dictionary=repeated)
         written[name] = {"rows": table.num_rows, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
         point("score.writing", table=name, rows=table.num_rows)
     (folder / "manifest.json").write_text(to_json({**facts, "tables": written}), "utf-8")

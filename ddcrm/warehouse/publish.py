@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ddcrm.errors import PublishError
@@ -29,6 +30,7 @@ def publish_day(
     tables: Mapping[str, pa.Table | pa.RecordBatchReader],
     *,
     audit: Audit,
+    prepare: Callable[[], object] | None = None,
     run_id: str | None = None,
     models: Mapping[str, str] | None = None,
     fingerprint: str | None = None,
@@ -37,9 +39,11 @@ def publish_day(
     """Publish all tables of a day, or none; readers see the old day or the new one.
 
     `tables` holds every published table by its name. `audit(schema, table, published_name)` is called on each loaded
-    table and raises to stop; its error passes as it is. `patience` (seconds) bounds the wait for readers who hold the
-    old day. The same content gives the same digests. Raises PublishError (a column, a type, a key, a day that is not
-    right), PublishBlockedError (readers did not let go), WarehouseUnavailableError.
+    table, in another thread, while the next one loads; it raises to stop, and its error passes as it is. `prepare()` is
+    called in that thread before, while the first table loads: for what audits need to import. `patience` (seconds)
+    bounds the wait for readers who hold the old day. The same content gives the same digests. Raises PublishError (a
+    column, a type, a key, a day that is not right), PublishBlockedError (readers did not let go),
+    WarehouseUnavailableError.
     """
     import psycopg
 
@@ -52,9 +56,7 @@ def publish_day(
         staging.drop_orphans(session)
         with staging.staging_token(session) as token:
             try:
-                staged = _stage(warehouse, session, tables, as_of, token)
-                (loaded_at,) = session.execute("SELECT clock_timestamp()").fetchone()
-                _audit(staged, audit, as_of)
+                staged, loaded_at = _stage(warehouse, session, tables, as_of, token, prepare, audit)
                 swap(session, as_of, _in_order(staged), record, loaded_at, patience)
             except BaseException:
                 staging.abandon(session, token)
@@ -85,19 +87,45 @@ def _stage(
     tables: Mapping[str, pa.Table | pa.RecordBatchReader],
     as_of: date,
     token: str,
-) -> list[staging.Staged]:
-    """Shape, sort, digest and load each table."""
+    prepare: Callable[[], object] | None,
+    audit: Audit,
+) -> tuple[list[staging.Staged], datetime]:
+    """Shape, sort, digest and load each table; settle and audit it while the next one loads.
+
+    Returns what is staged, and the server's time after the last load.
+    """
     from ddcrm.warehouse.tables import CRM, metadata
 
-    staged = []
-    with warehouse.adbc(PublishError, as_of=as_of) as connection:
-        for name in tables:
-            definition = metadata.tables[f"{CRM}.{name}"]
-            with translated(warehouse.display_url, PublishError, table=name, as_of=as_of):
-                table = _load(connection, definition, tables[name], as_of, token)
-            staging.settle(session, table.name)
-            staged.append(table)
-    return staged
+    staged: list[staging.Staged] = []
+    with warehouse.adbc(PublishError, as_of=as_of) as connection, ThreadPoolExecutor(1, "audit") as behind:
+        audits: list[Future[object]] = [behind.submit(prepare)] if prepare else []
+        try:
+            for name in tables:
+                definition = metadata.tables[f"{CRM}.{name}"]
+                with translated(warehouse.display_url, PublishError, table=name, as_of=as_of):
+                    staged.append(_load(connection, definition, tables[name], as_of, token))
+                audits.append(behind.submit(_settle_and_audit, session, staged[-1], audit))
+                _results(one for one in audits if one.done())
+            (loaded_at,) = session.execute("SELECT clock_timestamp()").fetchone()
+            _results(audits)
+        finally:
+            for one in audits:
+                one.cancel()  # what has not begun; the one that runs is waited for
+    point("publish.audited", as_of=str(as_of), tables=len(staged))
+    return staged, loaded_at
+
+
+def _settle_and_audit(session: Any, table: staging.Staged, audit: Audit) -> None:
+    from ddcrm.warehouse.tables import STAGING
+
+    staging.settle(session, table.name)
+    audit(STAGING, table.name, table.table)
+
+
+def _results(audits: Iterable[Future[object]]) -> None:
+    """Wait for them; raises what the first one raised that failed."""
+    for one in audits:
+        one.result()
 
 
 def _load(
@@ -113,14 +141,6 @@ def _load(
     loaded = staging.load(connection, definition, ordered, as_of, token)
     point("publish.loaded", table=definition.name, rows=ordered.num_rows)
     return staging.Staged(loaded, definition.name, ordered.num_rows, digest)
-
-
-def _audit(staged: list[staging.Staged], audit: Audit, as_of: date) -> None:
-    from ddcrm.warehouse.tables import STAGING
-
-    for table in staged:
-        audit(STAGING, table.name, table.table)
-    point("publish.audited", as_of=str(as_of), tables=len(staged))
 
 
 def _in_order(staged: list[staging.Staged]) -> list[staging.Staged]:

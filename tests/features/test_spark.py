@@ -46,7 +46,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "customer_key": chance.integers(0, 300, n).astype(str), "order_id": chance.integers(0, 1500, n).astype(str),
         "event_date": pa.array(days), "amount": pa.array(cents / 100).cast(pa.decimal128(18, 2)),
         "quantity": chance.integers(-2, 5, n), "product_id": chance.integers(0, 30, n).astype(str),
-        "channel": pa.array(chance.choice(["a", "b", None], n)), "status": pa.array(chance.choice(["ok", "void", None], n)),
+        "channel": pa.array(chance.choice(["a", "b", None], n)),
+        "status": pa.array(chance.choice(["ok", "void", None], n)),
     })  # fmt: skip
     target = tmp_path_factory.mktemp("lines") / "lines.parquet"
     pq.write_table(table, target)

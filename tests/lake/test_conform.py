@@ -205,6 +205,21 @@ def test_a_day_of_nothing_but_bad_rows_is_audited_as_empty(engine: Engine) -> No
     assert "amount" in audited.frame
 
 
+def test_a_day_too_large_for_one_frame_is_audited_in_several(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ddcrm.lake.accept.AUDIT_ROWS", 2048)
+    candidate = conform(engine, [order(str(number)) for number in range(5000)])
+    audited = list(audit_frames(engine, candidate))
+    assert [len(one.frame) for one in audited] == [2048, 2048, 904]
+    assert sum(one.share for one in audited) == pytest.approx(1)
+    assert [number for one in audited for number in one.frame["order_id"]] == [str(number) for number in range(5000)]
+    assert failed_rows(audited[2], {0: "odd"}).column("_line").to_pylist() == [4096 + 2]
+
+
+def test_the_machines_time_zone_does_not_matter(engine: Engine) -> None:
+    with engine.con.cursor() as cursor:
+        assert cursor.execute("SELECT current_setting('TimeZone')").fetchone() == ("UTC",)
+
+
 def test_audit_ranges() -> None:
     rows = {date(2026, 1, 30): 5, date(2026, 1, 31): 5, date(2026, 2, 1): 5, date(2026, 2, 2): 8, date(2026, 2, 3): 3}
     ranges = [str(part) for part in audit_ranges(rows, most=10, least=0)]

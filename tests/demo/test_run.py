@@ -1,0 +1,74 @@
+"""`ddcrm demo` that is interrupted, or fails, leaves nothing running."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.deploy.compose import REPOSITORY
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.xdist_group("airflow")]
+
+
+def start(project: Path, state: Path) -> subprocess.Popen[str]:
+    variables = {**os.environ, "DDCRM_STATE_DIR": str(state), "DDCRM_SOURCES_DIR": str(state / "demo/sources")}
+    command = [str(Path(sys.executable).with_name("ddcrm")), "--project", str(project), "demo", "--exit"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=variables)
+
+
+def wait(condition: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.2)
+
+
+def everything_below(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def test_ctrl_c_in_the_middle_stops_everything(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with start(REPOSITORY, state) as demo:
+        wait(lambda: (state / "airflow/triggerer.log").exists() or demo.poll() is not None, 180)
+        postmaster = int((state / "postgres/data/postmaster.pid").read_text().splitlines()[0])
+        below = [*everything_below(demo), psutil.Process(postmaster)]
+        assert len(below) > 5
+        demo.send_signal(signal.SIGINT)
+        output, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 130, output
+    assert "Traceback" not in output
+    assert [process for process in below if is_alive(process)] == []
+    assert not (state / "postgres/data/postmaster.pid").exists()
+
+
+def test_an_error_while_airflow_starts_stops_everything(tmp_path: Path) -> None:
+    project, state = tmp_path / "project", tmp_path / "state"
+    for name in ("ddcrm.toml", "contracts", "expectations", "dags", "plugins"):
+        copy = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copyfile
+        project.mkdir(exist_ok=True)
+        copy(REPOSITORY / name, project / name)
+    (project / "contracts/orders/1.0.0.yaml").write_text("servers: [unclosed")
+    with start(project, state) as demo:
+        output, _ = demo.communicate(timeout=180)
+    assert demo.returncode == 1, output
+    assert re.search(r"^error: .*orders/1\.0\.0\.yaml", output, re.MULTILINE), output
+    assert not (state / "postgres/data/postmaster.pid").exists()
+    assert not [
+        process.pid for process in psutil.process_iter(["cmdline"]) if str(state) in str(process.info["cmdline"])
+    ]
+    assert (state / "airflow/db-migrate.log").exists(), "Airflow had begun"
