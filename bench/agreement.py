@@ -24,8 +24,8 @@ class Agreement:
         return (
             f"Both score the same {self.customers:,} customers{missing}: frequency is equal for "
             f"{self.same_frequency:.2%}, recency for {self.same_recency:.2%}. Sums, ddcrm / script: expected orders in "
-            f"365 days {self.orders_ratio:.3f} (correlation {self.orders_correlation:.4f}), lifetime value {self.clv_ratio:.3f} "
-            f"(correlation {self.clv_correlation:.4f})."
+            f"365 days {self.orders_ratio:.3f} (correlation {self.orders_correlation:.4f}), lifetime value "
+            f"{self.clv_ratio:.3f} (correlation {self.clv_correlation:.4f})."
         )
 
 

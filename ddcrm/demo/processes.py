@@ -107,7 +107,7 @@ def living(leaders: Sequence[int]) -> list[int]:
 
 
 def end_sessions(leaders: Sequence[int], seconds: float) -> None:
-    """SIGTERM to the leaders, who know how to end their own; SIGKILL to what is left after `seconds`, or without them."""
+    """SIGTERM to the leaders, who know how to end their own; SIGKILL to what is left after `seconds`."""
     for leader in leaders:
         _send(leader, signal.SIGTERM)
     deadline = time.monotonic() + seconds

@@ -71,6 +71,11 @@ class AirflowApi:
             self.get(f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id)}/taskInstances", limit=100)["task_instances"]
         )
 
+    def running(self) -> list[str]:
+        """The tasks that are running now."""
+        found = self.get("/dags/~/dagRuns/~/taskInstances", state="running", limit=20)["task_instances"]
+        return sorted(task["task_id"] for task in found)
+
     def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> Any:
         """What a task wrote: `content` is a list of events (level, event, logger, ...)."""
         path = f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id)}/taskInstances/{quote(task_id)}/logs/{attempt}"

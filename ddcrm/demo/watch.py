@@ -45,7 +45,8 @@ def _missing(api: AirflowApi, dates: DateRange, doing: Callable[[str], None]) ->
         if failed := [run for run in runs if run["state"] == "failed"]:
             raise _failure(api, dag, failed[-1])
         done[dag] = days & {run["partition_key"] for run in runs if run["state"] == "success"}
-    doing(f"{len(done['crm_ingest'])} of {len(days)} days ingested, {len(done['crm_score'])} scored")
+    told = f"{len(done['crm_ingest'])} of {len(days)} days ingested, {len(done['crm_score'])} scored"
+    doing(f"{told}; now {', '.join(api.running()) or 'waiting for the next task'}")
     return days - done["crm_score"]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from ddcrm.warehouse.records import Publication
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from sqlalchemy import Table
 
     from ddcrm.warehouse.connect import Warehouse
 
@@ -90,29 +89,37 @@ def _stage(
     prepare: Callable[[], object] | None,
     audit: Audit,
 ) -> tuple[list[staging.Staged], datetime]:
-    """Shape, sort, digest and load each table; settle and audit it while the next one loads.
+    """Load each table; meanwhile the next one is shaped, sorted and digested, the one before settled and audited.
 
     Returns what is staged, and the server's time after the last load.
     """
-    from ddcrm.warehouse.tables import CRM, metadata
-
     staged: list[staging.Staged] = []
-    with warehouse.adbc(PublishError, as_of=as_of) as connection, ThreadPoolExecutor(1, "audit") as behind:
+    with (
+        warehouse.adbc(PublishError, as_of=as_of) as connection,
+        _thread("shape") as ahead,
+        _thread("audit") as behind,
+    ):
+        ready = {name: ahead.submit(_shaped, name, rows, as_of) for name, rows in tables.items()}
         audits: list[Future[object]] = [behind.submit(prepare)] if prepare else []
-        try:
-            for name in tables:
-                definition = metadata.tables[f"{CRM}.{name}"]
-                with translated(warehouse.display_url, PublishError, table=name, as_of=as_of):
-                    staged.append(_load(connection, definition, tables[name], as_of, token))
-                audits.append(behind.submit(_settle_and_audit, session, staged[-1], audit))
-                _results(one for one in audits if one.done())
-            (loaded_at,) = session.execute("SELECT clock_timestamp()").fetchone()
-            _results(audits)
-        finally:
-            for one in audits:
-                one.cancel()  # what has not begun; the one that runs is waited for
+        for name in tables:
+            with translated(warehouse.display_url, PublishError, table=name, as_of=as_of):
+                staged.append(_load(connection, name, *ready.pop(name).result(), as_of, token))
+            audits.append(behind.submit(_settle_and_audit, session, staged[-1], audit))
+            _results(one for one in audits if one.done())
+        (loaded_at,) = session.execute("SELECT clock_timestamp()").fetchone()
+        _results(audits)
     point("publish.audited", as_of=str(as_of), tables=len(staged))
     return staged, loaded_at
+
+
+@contextmanager
+def _thread(name: str) -> Iterator[ThreadPoolExecutor]:
+    """A thread that works off what it is given; what has not begun when the block ends is given up."""
+    pool = ThreadPoolExecutor(1, name)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _settle_and_audit(session: Any, table: staging.Staged, audit: Audit) -> None:
@@ -128,19 +135,24 @@ def _results(audits: Iterable[Future[object]]) -> None:
         one.result()
 
 
-def _load(
-    connection: Any, definition: Table, rows: pa.Table | pa.RecordBatchReader, as_of: date, token: str
-) -> staging.Staged:
+def _shaped(name: str, rows: pa.Table | pa.RecordBatchReader, as_of: date) -> tuple[pa.Table, str]:
+    """The rows as the warehouse keeps them, in the order of the key, and their digest."""
     from ddcrm.warehouse.digest import digest_table, sort_by_key
     from ddcrm.warehouse.shape import shaped
-    from ddcrm.warehouse.tables import key_of
+    from ddcrm.warehouse.tables import CRM, key_of, metadata
 
+    definition = metadata.tables[f"{CRM}.{name}"]
     ordered = sort_by_key(shaped(rows, definition, as_of), key_of(definition))
-    point("publish.load", table=definition.name, rows=ordered.num_rows)
-    digest = digest_table(ordered, key_of(definition))
-    loaded = staging.load(connection, definition, ordered, as_of, token)
-    point("publish.loaded", table=definition.name, rows=ordered.num_rows)
-    return staging.Staged(loaded, definition.name, ordered.num_rows, digest)
+    return ordered, digest_table(ordered, key_of(definition))
+
+
+def _load(connection: Any, name: str, rows: pa.Table, digest: str, as_of: date, token: str) -> staging.Staged:
+    from ddcrm.warehouse.tables import CRM, metadata
+
+    point("publish.load", table=name, rows=rows.num_rows)
+    loaded = staging.load(connection, metadata.tables[f"{CRM}.{name}"], rows, as_of, token)
+    point("publish.loaded", table=name, rows=rows.num_rows)
+    return staging.Staged(loaded, name, rows.num_rows, digest)
 
 
 def _in_order(staged: list[staging.Staged]) -> list[staging.Staged]:
