@@ -1,4 +1,4 @@
-"""python -m bench [day | ingest] [--customers N | --quick]: see bench/README.md."""
+"""python -m bench [day | script | ingest] [--customers N | --quick]: see bench/README.md."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ import argparse
 def main() -> None:
     """Run one benchmark and print its report."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("day", "ingest"), default="day",
-                        help="a day's scoring beside the script (default), or a year of Online Retail")  # fmt: skip
+    parser.add_argument("what", nargs="?", choices=("day", "script", "ingest"), default="day",
+                        help="a day's scoring beside the script (default); the script alone, after that; "
+                             "a year of Online Retail")  # fmt: skip
     parser.add_argument("--customers", type=int, default=1_000_000, help="size of the shop; about 4 orders each")
     parser.add_argument("--days", type=int, default=730, help="days of the shop")
     parser.add_argument("--quick", action="store_true", help="50,000 customers")
+    parser.add_argument("--insert", choices=("plain", "multi", "copy"), default="plain",
+                        help="with `script`: how its to_sql inserts")  # fmt: skip
     given = parser.parse_args()
     if given.what == "ingest":
-        from bench.online_retail import run as run_ingest
+        from bench import online_retail
 
-        print(run_ingest())
+        print(online_retail.run())
         return
     from bench.data import Shop
-    from bench.day import run as run_day
+    from bench.day import run, run_script_alone
 
-    print(run_day(Shop(customers=50_000 if given.quick else given.customers, days=given.days)))
+    shop = Shop(customers=50_000 if given.quick else given.customers, days=given.days)
+    print(run(shop) if given.what == "day" else run_script_alone(shop, given.insert))
 
 
 if __name__ == "__main__":

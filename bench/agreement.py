@@ -33,9 +33,12 @@ _QUERY = """
 SELECT count(*) FILTER (WHERE a.customer_id IS NOT NULL AND b.customer_id IS NOT NULL),
        count(*) FILTER (WHERE a.customer_id IS NULL OR b.customer_id IS NULL),
        avg((a.frequency = b.frequency)::int)::float8, avg((a.recency_days = b.recency_days)::int)::float8,
-       sum(a.expected_orders_365d) / sum(b.expected_orders_365d),
+       sum(a.expected_orders_365d) FILTER (WHERE b.customer_id IS NOT NULL)
+         / sum(b.expected_orders_365d) FILTER (WHERE a.customer_id IS NOT NULL),
        corr(a.expected_orders_365d, b.expected_orders_365d),
-       sum(a.clv_365d)::float8 / sum(b.clv_365d)::float8, corr(a.clv_365d::float8, b.clv_365d::float8)
+       sum(a.clv_365d) FILTER (WHERE b.customer_id IS NOT NULL)::float8
+         / sum(b.clv_365d) FILTER (WHERE a.customer_id IS NOT NULL)::float8,
+       corr(a.clv_365d::float8, b.clv_365d::float8)
 FROM (SELECT * FROM crm.customer_scores WHERE as_of = %s) a
 FULL JOIN script.customer_scores b USING (customer_id)
 """

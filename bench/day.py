@@ -15,7 +15,7 @@ from bench.agreement import agreement
 from bench.data import Shop
 from bench.measure import Measured, from_marks, measured
 from bench.peer import make_environment, run_script
-from bench.project import make_project, orders_folder
+from bench.project import BUILD, make_project, orders_folder
 from ddcrm.warehouse.embedded import EmbeddedPostgres
 
 STEPS = ("extract", "transform", "validate", "score", "publish")
@@ -33,6 +33,14 @@ def run(shop: Shop) -> str:
     found |= {"orders": made.facts["orders"], "shop": {name: str(value) for name, value in asdict(shop).items()}}
     (project / "result.json").write_text(json.dumps(_plain(found), indent=1), "utf-8")
     return report(found)
+
+
+def run_script_alone(shop: Shop, insert: str) -> str:
+    """The script alone on a shop that a benchmark has left; where its seconds went, as Markdown."""
+    project = BUILD / str(shop.customers)
+    with EmbeddedPostgres.start(project / "state" / "postgres") as server:
+        server.create_database("ddcrm")
+        return table.details([run_script(project, str(shop.last - timedelta(days=1)), server.url("ddcrm"), insert)])
 
 
 def _measure(shop: Shop, project: Path, url: str) -> dict[str, Any]:

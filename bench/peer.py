@@ -25,7 +25,7 @@ def make_environment() -> Path:
     return python
 
 
-def run_script(project: Path, as_of: str, url: str) -> Measured:
+def run_script(project: Path, as_of: str, url: str, insert: str = "plain") -> Measured:
     """Run bench/script.py for a day; it writes script.customer_scores into the database of `url`."""
     import psycopg
 
@@ -33,5 +33,5 @@ def run_script(project: Path, as_of: str, url: str) -> Measured:
         connection.execute("CREATE SCHEMA IF NOT EXISTS script")
     marks = project / "script.json"
     command = [str(make_environment()), "-m", "bench.script", str(orders_folder(project)), as_of,
-               url.replace("+psycopg", "+psycopg2"), str(marks), "BEGUN"]  # fmt: skip
+               url.replace("+psycopg", "+psycopg2"), str(marks), "BEGUN", insert]  # fmt: skip
     return measured("script", command, marks, {"PYTHONPATH": str(ROOT)})

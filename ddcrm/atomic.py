@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,14 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
     with open(folder / ".lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
+
+
+def sweep(root: Path, pattern: str = "*/") -> None:
+    """Remove the folders of `root` that killed processes have left: those whose lock (see `locked`) nobody holds."""
+    for folder in root.glob(pattern):
+        with suppress(OSError), open(folder / ".lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

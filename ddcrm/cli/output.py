@@ -90,7 +90,9 @@ def handled(ctx: typer.Context, as_json: bool) -> Iterator[Output]:
     except Exception as error:
         if out.debug:
             raise
-        message = f"an unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+        from ddcrm.warehouse.failures import recordable
+
+        message = f"an unexpected {type(error).__name__}: {recordable(error) or 'no message'}"
         out.error(DdcrmError(message, hint="Run it again with --debug before the command, and report what it shows."))
     out.finish()
 

@@ -66,4 +66,9 @@ def last_error(log: Any) -> str:
     """The last thing that a task's log calls an error; empty where there is none."""
     events = [event for event in log["content"] if isinstance(event, dict) and event.get("level") == "error"]
     named = [event for event in events if event.get("logger") == "ddcrm.task"] or events
-    return str(named[-1]["event"]) if named else ""
+    if not named:
+        return ""
+    details = named[-1].get("error_detail") or []
+    return (
+        ": ".join(str(details[0][part]) for part in ("exc_type", "exc_value")) if details else str(named[-1]["event"])
+    )

@@ -70,6 +70,8 @@ def purchase_features(
     for types, family in _FAMILIES:
         if wanted & types.keys():
             table = _beside(table, family(lines, days, customers, as_of))
+    if wanted & REPEAT_TYPES.keys():
+        table = _repeat(table)
     return table.select(**{name: table[name].cast(kind) for name, kind in FEATURE_TYPES.items() if name in wanted})
 
 
@@ -139,16 +141,19 @@ def _customers(days: ibis.Table, as_of: date) -> ibis.Table:
     return table.mutate(refund_share=_float(table.refunds) / _float(table.sales).nullif(0))
 
 
-def _repeat(lines: ibis.Table, days: ibis.Table, customers: ibis.Table, as_of: date) -> ibis.Table:
-    """What came in after the first purchase day: all spend, less the first day's, less returns from before it."""
+def _early(lines: ibis.Table, days: ibis.Table, customers: ibis.Table, as_of: date) -> ibis.Table:
+    """Returns from before the first purchase day."""
     firsts = customers.select("customer_id", "first_purchase_on")
     returns = days.filter(~days.bought)
     joined = returns.inner_join(firsts, "customer_id")
-    early = joined.filter(joined.event_date < joined.first_purchase_on).group_by("customer_id")
-    table = _beside(customers, early.agg(early_spend=joined.net.sum()))
+    early = joined.filter(joined.event_date < joined.first_purchase_on)
+    return early.group_by("customer_id").agg(early_spend=early.net.sum())
+
+
+def _repeat(table: ibis.Table) -> ibis.Table:
+    """What came in after the first purchase day: all spend, less the first day's, less returns from before it."""
     spent = (table.spend - table.first_spend - table.early_spend.fill_null(0)).cast("decimal(18, 2)")
-    mean = _mean(spent, table.frequency.nullif(0))
-    return table.select("customer_id", repeat_spend=spent, repeat_monetary_value=mean)
+    return table.mutate(repeat_spend=spent, repeat_monetary_value=_mean(spent, table.frequency.nullif(0)))
 
 
 def _gaps(lines: ibis.Table, days: ibis.Table, customers: ibis.Table, as_of: date) -> ibis.Table:
@@ -186,7 +191,7 @@ def _products(lines: ibis.Table, days: ibis.Table, customers: ibis.Table, as_of:
 
 _Family = Callable[["ibis.Table", "ibis.Table", "ibis.Table", date], "ibis.Table"]
 _FAMILIES: tuple[tuple[dict[str, str], _Family], ...] = (
-    (REPEAT_TYPES, _repeat),
+    (REPEAT_TYPES, _early),
     (GAP_TYPES, _gaps),
     (ORDER_TYPES, _orders),
     (PRODUCT_TYPES, _products),

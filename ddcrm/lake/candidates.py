@@ -6,20 +6,19 @@ and a step that was killed finds nothing half-made: the folder is written under 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from ddcrm import progress
-from ddcrm.atomic import locked
+from ddcrm.atomic import locked, sweep
 from ddcrm.contracts.model import Contract
 from ddcrm.dates import DateRange
 from ddcrm.errors import ConcurrentWriteError, MissingDataError
@@ -84,7 +83,7 @@ def make_candidate(engine: Engine, contract: Contract, dates: DateRange) -> Cand
     if not (folder / "manifest.json").is_file():
         with storage_errors(root):
             root.mkdir(parents=True, exist_ok=True)
-            _sweep(root)
+            sweep(root, ".*/")
             _drop_older(root, dates, keep=folder.name)
             _write(engine, contract, dates, listing, folder, fingerprint)
     return load_candidate(folder, contract)
@@ -164,11 +163,3 @@ def _rename(work: Path, folder: Path) -> None:
     except OSError:
         if not (folder / "manifest.json").is_file():
             raise
-
-
-def _sweep(root: Path) -> None:
-    """Remove what killed runs have left: work folders whose lock nobody holds any more."""
-    for work in root.glob(".*/"):
-        with suppress(OSError), open(work / ".lock") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(work, ignore_errors=True)

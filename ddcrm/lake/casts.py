@@ -50,8 +50,9 @@ def plain_cast(column: Column, text: str, timezone: str, strptime: str | None) -
 
     `timezone` is the one in which timestamps without an offset are meant; `strptime` the format, None for ISO 8601.
     """
-    if column.type == "string":
-        return Cast(text, "false")
+    if column.type == "string":  # a NUL can't be stored as text everywhere: such a value is not taken
+        nul = f"contains({text}, chr(0))"
+        return Cast(f"CASE WHEN NOT {nul} THEN {text} END", f"coalesce({nul}, false)")
     value = _reading(column.type, f"trim({text})", timezone, strptime)
     return Cast(value, f"({text} IS NOT NULL AND ({value}) IS NULL)")
 
@@ -123,9 +124,12 @@ def transform_cast(column: Column, raw: dict[str, str], timezone: str) -> Cast:
         for node in readings
         if not node.find_ancestor(exp.Case, exp.If)
     ]
-    inner = _harmless(tree).sql("duckdb")
+    expression = _harmless(tree).sql("duckdb")
+    inner = f"TRY({expression})"
     value = _as_type(inner, column.type, timezone)
-    failures.append(f"(({inner}) IS NOT NULL)")
+    if column.type == "string":
+        value = f"CASE WHEN NOT contains({value}, chr(0)) THEN {value} END"
+    failures += [f"({inner} IS NOT NULL)", f"TRY(({expression}) IS NULL) IS NULL"]  # the latter: it raised
     return Cast(value, f"({value} IS NULL AND ({' OR '.join(failures)}))")
 
 

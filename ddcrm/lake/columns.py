@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -72,10 +73,19 @@ def check_columns(contract: Contract, arrived: Mapping[str, tuple[str, ...]], fi
     )
 
 
+def shown_names(names: Iterable[str]) -> tuple[str, ...]:
+    """The names that look like names: where a header is missing, customers' values stand in its place."""
+    return tuple(
+        name for name in names if re.fullmatch(r"[^\W\d][\w .-]{0,62}", name) and not re.search(r"\d{3}", name)
+    )
+
+
 def raise_if_missing(contract: Contract, check: ColumnCheck, file: str | None = None) -> None:
     """Raise SchemaChangedError for the first day with missing columns, with a guess at what they are called now."""
     for day, names in check.missing.items():
-        added = check.added.get(day, ())
+        added = shown_names(check.added.get(day, ()))
+        if len(names) > 1 and set(names) == {name for name, must in needed_columns(contract).items() if must}:
+            added = ()  # not one column is known: it may be a line of data that stands where the header should
         guesses = [
             f"{name} may now be {guess[0]}"
             for name in names

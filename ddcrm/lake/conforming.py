@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ddcrm import progress
 from ddcrm.contracts.model import Contract
-from ddcrm.errors import ContractError
+from ddcrm.errors import ContractError, LakeError
 from ddcrm.lake.columns import check_columns, columns_by_day, needed_columns, raise_if_missing
 from ddcrm.lake.conform import output_columns, typed_query
 from ddcrm.lake.counts import DayCounts
@@ -33,13 +33,15 @@ def conform(
     _create_losers(engine, contract)
     rows = stage(engine, _accepted(contract), work / "rows", ["source", "batch_date"], "batch_date, _source, _line")
     progress.point("conform.rows_written", source=contract.source, rows=sum(file.rows for file in rows))
-    quarantine = stage(engine, _quarantined(landed), work / "quarantine", [LANDING_PARTITION], "_source, _line")
+    quarantine = stage(
+        engine, _quarantined(landed, columns), work / "quarantine", [LANDING_PARTITION], "_source, _line"
+    )
+    counts = _counts(engine, {partition[LANDING_PARTITION]: 0 for _, partition in listing} | filled)
+    check_counts(contract, counts, sum(file.rows for file in rows), sum(file.rows for file in quarantine))
     manifest = {
         "rows": [file.as_dict() for file in rows],
         "quarantine": [file.as_dict() for file in quarantine],
-        "counts": {
-            day: counts.as_dict() for day, counts in _counts(engine, [p[LANDING_PARTITION] for _, p in listing]).items()
-        },
+        "counts": {day: each.as_dict() for day, each in counts.items()},
         "newest_event": _newest_event(engine, contract),
         "added_columns": check.added,
     }
@@ -56,20 +58,20 @@ def _create_typed(engine: Engine, contract: Contract, landed: str, columns: Sequ
     query = typed_query(contract, f"(SELECT *{nulls} FROM {landed})", [*columns, *absent])
     try:
         engine.con.execute(f"CREATE OR REPLACE TEMP TABLE typed_rows AS {query}")
-    except (
-        duckdb.BinderException,
-        duckdb.CatalogException,
-        duckdb.ConversionException,
-        duckdb.InvalidInputException,
-        duckdb.ParserException,
-    ) as error:
+    except duckdb.Error as error:
         raise ContractError(
-            "an expression of the contract can't be computed",
-            source=contract.source,
-            version=contract.version,
-            reason=str(error).splitlines()[0],
-            hint="Mend transformLogic or ddcrm.exclude.",
-        ) from error
+            "an expression of the contract can't be computed", source=contract.source, version=contract.version,
+            reason=f"{type(error).__name__}: {_without_values(error)}", hint="Mend transformLogic or ddcrm.exclude.",
+        ) from None  # fmt: skip
+
+
+def _without_values(error: Exception) -> str:
+    """What the engine says of names and types; of values, which it quotes as well, nothing."""
+    import duckdb
+
+    if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
+        return str(error).splitlines()[0]
+    return "a value of a row does not fit"
 
 
 def _check_expressions(contract: Contract, columns: Sequence[str]) -> None:
@@ -125,17 +127,34 @@ def _accepted(contract: Contract) -> str:
     )
 
 
-def _quarantined(landed: str) -> str:
+def _quarantined(landed: str, columns: Sequence[str]) -> str:
+    """The rows as text; a source's own columns of these names stay in landing."""
+    own = [name for name in columns if name.lower() in ("_code", "_reasons")]
+    rows = f"l.* EXCLUDE ({', '.join(map(quoted, own))})" if own else "l.*"
     found = "_batch_date, _source, _line, _code, _reasons"
     bad = f"SELECT {found} FROM typed_rows WHERE _excluded IS NULL AND _code IS NOT NULL"
-    return f"SELECT l.*, b._code, b._reasons FROM {landed} l JOIN ({bad}) b USING (_batch_date, _source, _line)"
+    return f"SELECT {rows}, b._code, b._reasons FROM {landed} l JOIN ({bad}) b USING (_batch_date, _source, _line)"
 
 
-def _counts(engine: Engine, landed_days: Sequence[str]) -> dict[str, DayCounts]:
-    counts = {day: DayCounts() for day in sorted(set(landed_days))}
+def check_counts(contract: Contract, counts: Mapping[str, DayCounts], conformed: int, quarantined: int) -> None:
+    """Raise LakeError where rows were lost on the way: landed, by the files, against where each row went. Pure."""
+    for day, each in counts.items():
+        if not each.adds_up():
+            raise LakeError(
+                "the rows of a batch do not add up", source=contract.source, partition=day, counts=each.totals()
+            )
+    written = (conformed, quarantined)
+    counted = tuple(sum(each.totals()[name] for each in counts.values()) for name in ("conformed", "quarantined"))
+    if written != counted:
+        raise LakeError("other rows were written than were counted", source=contract.source, written=written,
+                        counted=counted)  # fmt: skip
+
+
+def _counts(engine: Engine, landed: Mapping[str, int]) -> dict[str, DayCounts]:
+    """Each day's counts: what has landed by the files, where it went by what became of the rows."""
+    counts = {day: DayCounts(landed=landed[day]) for day in sorted(landed)}
     rows = engine.con.execute("SELECT _batch_date, _excluded, _code, count(*) FROM typed_rows GROUP BY ALL").fetchall()
     for day, excluded, code, number in rows:
-        counts[day].landed += number
         if excluded is not None:
             counts[day].excluded[excluded] += number
         elif code is not None:

@@ -19,7 +19,13 @@ class DayCounts:
 
     def adds_up(self) -> bool:
         """landed = conformed + quarantined + excluded + duplicates."""
-        return self.landed == self.conformed + self.quarantined.total() + self.excluded.total() + self.duplicates
+        total = self.totals()
+        return total.pop("landed") == sum(total.values())
+
+    def totals(self) -> dict[str, int]:
+        """The counts without the reasons."""
+        return {"landed": self.landed, "conformed": self.conformed, "quarantined": self.quarantined.total(),
+                "excluded": self.excluded.total(), "duplicates": self.duplicates}  # fmt: skip
 
     def as_dict(self) -> dict[str, Any]:
         """The counts as JSON-ready values."""

@@ -6,10 +6,11 @@ import errno
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ddcrm.atomic import locked, sweep
 from ddcrm.errors import DdcrmError, LakeError, StorageFullError
 from ddcrm.settings import Settings
 
@@ -28,7 +29,10 @@ class Engine:
         root = settings.state_dir / "tmp"
         with storage_errors(root):
             root.mkdir(parents=True, exist_ok=True)
+            sweep(root)
             self._spill = Path(tempfile.mkdtemp(prefix="engine-", dir=root))
+            self._held = ExitStack()
+            self._held.enter_context(locked(self._spill))
         self.con: duckdb.DuckDBPyConnection = duckdb.connect(
             config={
                 "threads": settings.engine.threads,
@@ -54,6 +58,7 @@ class Engine:
         """Close the connection and remove what it spilled."""
         self.con.close()
         shutil.rmtree(self._spill, ignore_errors=True)
+        self._held.close()
 
     def __enter__(self) -> Engine:
         return self
@@ -91,14 +96,7 @@ def storage_errors(where: Path) -> Iterator[None]:
     except OSError as error:
         raise _storage_error(error, where, full=error.errno in (errno.ENOSPC, errno.EDQUOT)) from error
     except Exception as error:
-        text = str(error)
-        full = (
-            "No space left" in text
-            or "os error 28" in text
-            or "Disk quota" in text
-            or "max_temp_directory_size" in text
-        )
-        if full:
+        if any(sign in str(error) for sign in _FULL):
             raise _storage_error(error, where, full=True) from error
         raise
 

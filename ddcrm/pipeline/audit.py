@@ -14,6 +14,7 @@ from ddcrm.dates import DateRange
 from ddcrm.errors import BatchRejectedError
 from ddcrm.lake.accept import AuditFrame, audit_frames, failed_rows
 from ddcrm.lake.candidates import Candidate
+from ddcrm.lake.columns import shown_names
 from ddcrm.lake.engine import Engine, read_parquet
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def _validation(result: CheckResult) -> Validation:
 
 def _warnings(candidate: Candidate, results: Sequence[CheckResult]) -> list[str]:
     said = [result.message for result in results if result.status == "failed" and result.severity == "warning"]
-    added = sorted({name for names in candidate.added_columns.values() for name in names})
+    added = sorted({name for names in candidate.added_columns.values() for name in shown_names(names)})
     if added:
         first = min(candidate.added_columns)
         said.append(f"columns that the contract does not know arrived from {first} on: {', '.join(added)}")

@@ -77,5 +77,6 @@ def test_agreement_tells_what_differs(warehouse_url: str) -> None:
     assert (found.customers, found.only_one) == (2, 1)
     assert found.same_frequency == 0.5
     assert found.same_recency == 1
+    assert (found.orders_ratio, found.clv_ratio) == (0.5, 0.5)
     assert "50.00%" in found.sentence()
     assert "1 are with one of them only" in found.sentence()
