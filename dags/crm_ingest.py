@@ -3,7 +3,7 @@
 
 A run takes in one business day (its partition key, `YYYY-MM-DD`): each source of `contracts/` is read as it arrived,
 conformed, and published to the lake once it was audited. Sources don't wait for each other; `conformed` waits for all
-of them, and nothing is scored before it: where a source fails, the scores of the day before stay current.
+of them and for the days before, and nothing is scored before it: where a source fails, yesterday's scores stay current.
 
 *A source failed:* read the log of the red task, mend what it names, clear the task with those downstream of it.
 *Again:* every step replaces what it wrote for the day, so each of them can be cleared at any time.
@@ -15,10 +15,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, CronPartitionTimetable, TaskGroup, get_current_context, task
+from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup, get_current_context, task
 from ddcrm_policy import DAG_DEFAULTS, deadline
 from ddcrm_project import schedule_end, source_names
-from ddcrm_steps import source_step
+from ddcrm_steps import require_days_before, skip_before_first_day, source_step
 
 CONFORMED = Asset("ddcrm_conformed", uri="ddcrm://lake/conformed")
 
@@ -28,6 +28,7 @@ def extract(source: str) -> dict[str, Any]:
     """Read the day from the source into landing: every value as text, exactly as received."""
     from ddcrm.pipeline import ingest
 
+    skip_before_first_day(source)
     return source_step(ingest.extract, source)
 
 
@@ -47,10 +48,11 @@ def validate(source: str) -> dict[str, Any]:
     return source_step(ingest.validate, source)
 
 
-@task(outlets=[CONFORMED], multiple_outputs=False)
-def conformed(batches: list[dict[str, Any]]) -> dict[str, Any]:
-    """The day of every source is in the lake: tell those who wait for it, with the counts of each."""
-    counts = {batch["source"]: batch for batch in batches}
+@task(outlets=[CONFORMED], multiple_outputs=False, trigger_rule="none_failed_min_one_success")
+def conformed(batches: list[dict[str, Any] | None]) -> dict[str, Any]:
+    """The day of every source is in the lake, and so are the days before: tell those who wait, with the counts."""
+    require_days_before()
+    counts = {batch["source"]: batch for batch in batches if batch}
     get_current_context()["outlet_events"][CONFORMED].extra = counts
     return {"sources": len(counts)}
 
@@ -59,6 +61,7 @@ with DAG(
     dag_id="crm_ingest",
     schedule=CronPartitionTimetable("0 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"),
     end_date=schedule_end(),
+    params={"allow_gap": Param(False, type="boolean", description="Go on although earlier days are missing")},
     dagrun_timeout=timedelta(hours=12),
     deadline=deadline(2, "The data of the day is late: yesterday's scores stay current."),
     description="One business day of every source into the lake, checked",

@@ -24,7 +24,7 @@ PUBLISHED = Asset("ddcrm_published", uri="ddcrm://warehouse/crm")
 @task(multiple_outputs=False)
 def score() -> dict[str, Any]:
     """Features, scores and segments of every customer as of the day, staged beside the lake."""
-    from ddcrm.pipeline.score import score as step
+    from ddcrm.pipeline.ready import score_when_ready as step
 
     return day_step(step)
 

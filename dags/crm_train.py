@@ -1,7 +1,7 @@
 """
 ### Models
 
-Runs for each conformed day and trains on Sundays (`TRAINS_ON`), and where there is no model yet; on other days it
+Runs for each conformed day and trains on Sundays, and where there is no model yet; on other days it
 says that the models stand. Scoring waits for it: so a day has the same models whenever and in whatever order days
 are run, and a Sunday whose training failed is not scored before someone has looked.
 
@@ -11,7 +11,6 @@ scored afterwards.
 
 from __future__ import annotations
 
-import calendar
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +20,6 @@ from ddcrm_steps import day_step, training_due
 
 CONFORMED = Asset("ddcrm_conformed", uri="ddcrm://lake/conformed")
 MODELS = Asset("ddcrm_models", uri="ddcrm://lake/models")
-TRAINS_ON = calendar.SUNDAY
 
 
 @task(outlets=[MODELS], multiple_outputs=False)
@@ -29,7 +27,7 @@ def train() -> dict[str, Any]:
     """Fit the models on what was known at the end of the day, where the day is one to train on."""
     from ddcrm.pipeline.train import train as step
 
-    due = training_due(TRAINS_ON)
+    due = training_due()
     result = {"trained": due, **(day_step(step) if due else {})}
     get_current_context()["outlet_events"][MODELS].extra = result
     return result

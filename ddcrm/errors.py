@@ -7,6 +7,7 @@ DdcrmError
 │   ├── SourceUnavailableError  ... now: it may answer later (retry)
 │   ├── SourceAuthError         ... it refuses the credentials
 │   ├── MissingDataError        ... the partition is not there, or empty
+│   │   └── EarlierBatchMissingError  ... or an earlier one is not, or not yet (retry)
 │   ├── MalformedDataError      ... the bytes can't be read as the contract says
 │   └── SchemaChangedError      ... the columns are not those of the contract
 ├── QualityError
@@ -101,6 +102,12 @@ class SourceAuthError(SourceError):
 
 class MissingDataError(SourceError):
     """The partition is not there, or there is nothing in it."""
+
+
+class EarlierBatchMissingError(MissingDataError):
+    """Batches of earlier days, on which a day's scores build, are not in the lake; they may still be on their way."""
+
+    retryable = True
 
 
 class MalformedDataError(SourceError):

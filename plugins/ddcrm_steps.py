@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import date
 from typing import Any
 
 from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowSkipException
 from ddcrm_project import project_settings
 
 from ddcrm.dates import DateRange, parse_day
-from ddcrm.errors import DdcrmError, ModelNotFoundError, SettingsError
+from ddcrm.errors import DdcrmError, SettingsError
 from ddcrm.progress import listening
 from ddcrm.settings import Settings
 
@@ -33,12 +33,33 @@ def day_step(step: Callable[[Settings, date], Any]) -> dict[str, Any]:
     return _run(lambda: step(project_settings(), business_day()).as_dict())
 
 
-def training_due(weekday: int) -> bool:
-    """Whether to train on the run's day: it falls on `weekday`, there is no model yet, or its `force` is set.
+def skip_before_first_day(source: str) -> None:
+    """Skip the source's tasks on days that no version of its contract reads (a source that begins next month)."""
 
-    A rule on the day, not on when the last training was: so days have the same models in whatever order they run.
+    def reads() -> bool:
+        from ddcrm.contracts import load_contracts
+
+        return load_contracts(project_settings().contracts_dir).effective(source, business_day()) is not None
+
+    if not _run(reads):
+        raise AirflowSkipException(f"no version of the contract of {source} reads {business_day()}")
+
+
+def require_days_before() -> None:
+    """Refuse to go on where earlier batches are missing, unless the run's parameter `allow_gap` is set.
+
+    Raises EarlierBatchMissingError, which is tried again: a day before may still be running.
     """
-    return bool(_run(lambda: _training_due(business_day(), weekday)))
+    from ddcrm.pipeline.gaps import check_days_before
+
+    if not get_current_context()["params"].get("allow_gap"):
+        _run(lambda: check_days_before(project_settings(), business_day()))
+
+
+def training_due() -> bool:
+    """Whether to train on the run's day: the library's rule says so, or the run's `force` is set."""
+    forced = bool(get_current_context()["params"].get("force"))
+    return forced or bool(_run(lambda: _due(business_day())))
 
 
 def business_day() -> date:
@@ -50,20 +71,10 @@ def business_day() -> date:
     return parse_day(run.partition_key, "the partition key")
 
 
-def _training_due(day: date, weekday: int) -> bool:
-    forced = bool(get_current_context()["params"].get("force"))
-    return forced or day.weekday() == weekday or not _has_model(project_settings(), day)
+def _due(day: date) -> bool:
+    from ddcrm.pipeline.train import training_due as due
 
-
-def _has_model(settings: Settings, day: date) -> bool:
-    from ddcrm.pipeline.train import registry
-    from ddcrm.training.fit import MODELS
-
-    for name in MODELS:
-        with suppress(ModelNotFoundError):  # one of them may have been withheld
-            registry(settings).newest(name, day)
-            return True
-    return False
+    return due(project_settings(), day)
 
 
 def _run(call: Callable[[], Any]) -> Any:

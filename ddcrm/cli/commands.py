@@ -8,7 +8,7 @@ from typing import Any
 
 from ddcrm.cli.output import Output
 from ddcrm.dates import DateRange, parse_day
-from ddcrm.errors import DdcrmError, ModelNotFoundError, SettingsError
+from ddcrm.errors import DdcrmError, SettingsError
 
 
 def days(day: str | None, first: str | None, last: str | None) -> DateRange:
@@ -80,10 +80,16 @@ def train(out: Output, as_of: str) -> None:
 
 def score(out: Output, as_of: str) -> None:
     """Score and publish one day that was ingested."""
+    from ddcrm.pipeline.gaps import EarlierBatchMissingError, check_days_before
     from ddcrm.pipeline.ready import check_ready
 
     day = parse_day(as_of, "--as-of")
     check_ready(out.settings, day)
+    try:
+        check_days_before(out.settings, day)
+    except EarlierBatchMissingError as gap:  # a person who asks for the day gets it, and is told
+        out.add("warnings", gap.as_dict())
+        out.say(f"warning: {gap}")
     _score(out, day)
 
 
@@ -102,25 +108,17 @@ def _score(out: Output, as_of: date) -> None:
 
 
 def run(out: Output, dates: DateRange, *, retrain: bool) -> None:
-    """Ingest the range, train if need be, then score and publish day by day."""
+    """Ingest the range, then day by day train where it is due, score and publish."""
+    from ddcrm.pipeline.train import training_due
+
     ingest(out, [], dates)
     if out.failed:
         out.say("nothing was scored: mend the sources above and run again")
         return
-    if retrain or not _has_model(out, dates.first):
-        train(out, str(dates.first))
     for day in dates:
+        if (retrain and day == dates.first) or training_due(out.settings, day):
+            train(out, str(day))
         _score(out, day)
-
-
-def _has_model(out: Output, as_of: date) -> bool:
-    from ddcrm.training.registry import Registry
-
-    try:
-        Registry(out.settings.lake_dir / "models").newest("bgnbd", as_of)
-    except ModelNotFoundError:
-        return False
-    return True
 
 
 def contract_check(out: Output, names: Sequence[str]) -> None:

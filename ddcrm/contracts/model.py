@@ -61,6 +61,16 @@ class Server:
     secret: str | None = None  # the NAME of the secret that holds the URL or token
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def dated(self) -> bool:
+        """Whether a day can be asked for; else the server gives all that it has, as it is now."""
+        if self.kind == "sql":
+            return "cursor_column" in self.options
+        if self.kind == "file" and "partition_column" in self.options:
+            return True
+        texts = (self.path, self.options.get("path"), *(self.options.get("params") or {}).values())
+        return any("{batch_date" in str(text) or "{next_date" in str(text) for text in texts)
+
 
 @dataclass(frozen=True)
 class Volume:

@@ -27,6 +27,7 @@ from ddcrm.lake.counts import DayCounts
 from ddcrm.lake.delta import StagedFile
 from ddcrm.lake.engine import Engine, storage_errors
 from ddcrm.lake.layout import LANDING_PARTITION, candidates_dir, days, landing_table
+from ddcrm.settings import Settings
 
 CONFORM_VERSION = "1"  # part of the fingerprint: raised when the same input gives another output
 
@@ -67,6 +68,13 @@ class Candidate:
     def files(self, chosen: Sequence[StagedFile] | None = None) -> list[str]:
         """The Parquet files of the conformed rows."""
         return [str(self.folder / "rows" / file.path) for file in (self.rows if chosen is None else chosen)]
+
+
+@contextmanager
+def alone(settings: Settings, source: str, dates: DateRange) -> Iterator[None]:
+    """Wait until no other run is at work on the candidates of the same days; a killed one holds nothing any more."""
+    with locked(candidates_dir(settings, source) / f"{dates.first}_{dates.last}.lock"):
+        yield
 
 
 def make_candidate(engine: Engine, contract: Contract, dates: DateRange) -> Candidate:

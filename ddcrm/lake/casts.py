@@ -124,12 +124,12 @@ def transform_cast(column: Column, raw: dict[str, str], timezone: str) -> Cast:
         for node in readings
         if not node.find_ancestor(exp.Case, exp.If)
     ]
-    expression = _harmless(tree).sql("duckdb")
-    inner = f"TRY({expression})"
+    tried = f"TRY(struct_pack(v := {_harmless(tree).sql('duckdb')}))"  # NULL as a whole where the expression raised
+    inner = f"struct_extract({tried}, 'v')"
     value = _as_type(inner, column.type, timezone)
     if column.type == "string":
         value = f"CASE WHEN NOT contains({value}, chr(0)) THEN {value} END"
-    failures += [f"({inner} IS NOT NULL)", f"TRY(({expression}) IS NULL) IS NULL"]  # the latter: it raised
+    failures += [f"({inner} IS NOT NULL)", f"({tried} IS NULL)"]
     return Cast(value, f"({value} IS NULL AND ({' OR '.join(failures)}))")
 
 

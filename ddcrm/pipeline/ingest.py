@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from ddcrm.warehouse.ledger import Ledger
 
 
-_ATTEMPTS = 3  # of a validation that another run of the same days disturbed
-
-
 @dataclass(frozen=True)
 class ExtractResult:
     """What landed."""
@@ -95,10 +92,10 @@ def extract(settings: Settings, source: str, dates: DateRange) -> ExtractResult:
 
 def transform(settings: Settings, source: str, dates: DateRange) -> IngestResult:
     """Conform what has landed into candidates: typed rows on disk that nobody reads before they were validated."""
-    from ddcrm.lake.candidates import make_candidate
+    from ddcrm.lake.candidates import alone, make_candidate
     from ddcrm.lake.engine import Engine
 
-    with _recorded(settings, "transform", source, dates), Engine(settings) as engine:
+    with _recorded(settings, "transform", source, dates), Engine(settings) as engine, alone(settings, source, dates):
         candidates = [make_candidate(engine, contract, days) for days, contract in _versions(settings, source, dates)]
     counts = [counts for candidate in candidates for counts in candidate.counts.values()]
     return _result("transform", source, dates, candidates, counts)
@@ -110,15 +107,14 @@ def validate(settings: Settings, source: str, dates: DateRange) -> IngestResult:
     Raises BatchRejectedError where a critical check fails or more rows than the contract tolerates would be
     quarantined: then nothing of the range changes.
     """
-    from ddcrm.errors import ConcurrentWriteError
+    from ddcrm.lake.candidates import alone
     from ddcrm.lake.engine import Engine
 
-    with _recorded(settings, "validate", source, dates) as ledger, Engine(settings) as engine:
-        for _ in range(_ATTEMPTS - 1):
-            try:
-                return _validate(engine, ledger, source, dates)
-            except ConcurrentWriteError:  # another run of the same days removed the candidate: make it again
-                continue
+    with (
+        _recorded(settings, "validate", source, dates) as ledger,
+        Engine(settings) as engine,
+        alone(settings, source, dates),
+    ):
         return _validate(engine, ledger, source, dates)
 
 
@@ -155,9 +151,17 @@ def sources(settings: Settings) -> tuple[str, ...]:
 
 
 def _versions(settings: Settings, source: str, dates: DateRange) -> list[tuple[DateRange, Contract]]:
+    """The contract of each part of a range.
+
+    A source that can't be asked for a day (a file, a table or an address without one) gives what is known now: of a
+    range only the last day is delivered, the others stay as they are.
+    """
     from ddcrm.contracts import load_contracts
 
-    return load_contracts(settings.contracts_dir).for_range(source, dates)
+    contracts = load_contracts(settings.contracts_dir)
+    if not contracts.for_batch(source, dates.last).server.dated:
+        dates = DateRange(dates.last, dates.last)
+    return contracts.for_range(source, dates)
 
 
 def _accept(engine: Engine, ledger: Ledger, candidate: Candidate, failed: Any) -> Accepted:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 from ddcrm.errors import MissingDataError
 from ddcrm.settings import Settings
 
+if TYPE_CHECKING:
+    from ddcrm.pipeline.score import ScoreResult
+
+
+def score_when_ready(settings: Settings, as_of: date) -> ScoreResult:
+    """`ddcrm.pipeline.score.score` of a day that was ingested; what DAGs and the command line call."""
+    from ddcrm.pipeline.score import score
+
+    check_ready(settings, as_of)
+    return score(settings, as_of)
+
 
 def check_ready(settings: Settings, as_of: date) -> None:
-    """Raise MissingDataError for the sources of orders whose batch of `as_of` the ledger does not know.
-
-    In Airflow the asset that `crm_ingest` emits says the same; this is for a person who scores a day by hand.
-    """
+    """Raise MissingDataError for the sources of orders whose batch of `as_of` the ledger does not know."""
     from ddcrm.contracts import load_contracts
     from ddcrm.pipeline.record import opened
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -39,6 +41,26 @@ class TrainResult:
             "versions": dict(self.versions),
             "withheld": dict(self.withheld),
         }
+
+
+TRAINS_ON = calendar.SUNDAY
+
+
+def training_due(settings: Settings, as_of: date) -> bool:
+    """Whether models are trained as of a day: it is a Sunday, or there is no model yet.
+
+    A rule on the day, not on when the last training was: so days have the same models in whatever order they run.
+    """
+    from ddcrm.errors import ModelNotFoundError
+    from ddcrm.training.fit import MODELS
+
+    if as_of.weekday() == TRAINS_ON:
+        return True
+    for name in MODELS:
+        with suppress(ModelNotFoundError):  # one of them may have been withheld
+            registry(settings).newest(name, as_of)
+            return False
+    return True
 
 
 def train(settings: Settings, as_of: date, models: Sequence[str] | None = None) -> TrainResult:

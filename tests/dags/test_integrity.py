@@ -53,7 +53,7 @@ def test_each_source_has_its_own_steps_and_the_last_task_waits_for_all(bag: Any)
         assert dag.get_task(f"{source}.extract").downstream_task_ids == {f"{source}.transform"}
         assert dag.get_task(f"{source}.transform").downstream_task_ids == {f"{source}.validate"}
         assert dag.get_task(f"{source}.validate").downstream_task_ids == {"conformed"}
-    assert dag.get_task("conformed").trigger_rule == "all_success"
+    assert dag.get_task("conformed").trigger_rule == "none_failed_min_one_success"
 
 
 def test_one_dag_calls_the_next(bag: Any) -> None:

@@ -41,6 +41,21 @@ def buyers(shop: Shop, until: date) -> int:
     return len({row["Cust"] for day, lines in shop.rows.items() for row in lines if day <= until})
 
 
+def add_returns(shop: Shop, effective_from: str = "2026-01-01") -> None:
+    """A second source, whose files are not there."""
+    returns = shop.folder / "contracts/returns/1.0.0.yaml"
+    returns.parent.mkdir()
+    text = (shop.folder / "contracts/orders/1.0.0.yaml").read_text()
+    for old, new in (
+        ("id: shop.orders", "id: shop.returns"),
+        ("'orders/{", "'returns/{"),
+        ("2026-01-01", effective_from),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    returns.write_text(text)
+
+
 def test_a_sunday_from_its_files_to_the_warehouse_and_the_monday_after(shop: Shop, run_dag: RunDag) -> None:
     """The DAGs in the order in which they call each other; only a Sunday trains."""
     from ddcrm.pipeline.ingest import ingest
@@ -76,10 +91,7 @@ def test_a_run_without_a_partition_key_is_refused(
 def test_a_source_that_failed_leaves_the_others_going_on_and_nothing_is_announced(
     shop: Shop, run_dag: RunDag, caplog: pytest.LogCaptureFixture
 ) -> None:
-    returns = shop.folder / "contracts/returns/1.0.0.yaml"
-    returns.parent.mkdir()
-    text = (shop.folder / "contracts/orders/1.0.0.yaml").read_text()
-    returns.write_text(text.replace("id: shop.orders", "id: shop.returns").replace("'orders/{", "'returns/{"))
+    add_returns(shop)
     run = run_dag("crm_ingest", str(FIRST))
     expected = dict.fromkeys(STEPS, "success") | {"returns.extract": "failed"}
     expected |= dict.fromkeys(["returns.transform", "returns.validate", "conformed"], "upstream_failed")
@@ -89,6 +101,32 @@ def test_a_source_that_failed_leaves_the_others_going_on_and_nothing_is_announce
     [said] = [record for record in caplog.records if record.name == "ddcrm.task" and record.levelname == "ERROR"]
     assert "MissingDataError" in said.getMessage()
     assert f"returns/{FIRST}.csv" in said.getMessage()
+
+
+def test_a_day_after_a_gap_waits_until_it_is_filled_or_let_pass(
+    shop: Shop, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ddcrm_policy
+
+    monkeypatch.setitem(ddcrm_policy.TASK_DEFAULTS, "retries", 1)
+    monkeypatch.setitem(ddcrm_policy.TASK_DEFAULTS, "retry_delay", timedelta(seconds=1))
+    first, second, third = (FIRST + timedelta(days=number) for number in range(3))
+    assert set(states(run_dag("crm_ingest", str(first))).values()) == {"success"}
+    early = run_dag("crm_ingest", str(third))
+    assert states(early) == dict.fromkeys(STEPS, "success") | {"conformed": "failed"}
+    assert tries(early)["conformed"] == 2, "the day before may still be running"
+    assert event(early, "ddcrm_conformed") is None
+    assert states(run_dag("crm_ingest", str(third), allow_gap=True))["conformed"] == "success"
+    assert states(run_dag("crm_ingest", str(second)))["conformed"] == "success"
+    assert states(run_dag("crm_ingest", str(third)))["conformed"] == "success"
+
+
+def test_a_source_that_begins_later_is_skipped(shop: Shop, run_dag: RunDag) -> None:
+    add_returns(shop, effective_from="2026-02-01")
+    run = run_dag("crm_ingest", str(FIRST))
+    skipped = ["returns.extract", "returns.transform", "returns.validate"]
+    assert states(run) == dict.fromkeys([*STEPS, "conformed"], "success") | dict.fromkeys(skipped, "skipped")
+    assert set(event(run, "ddcrm_conformed")) == {"orders"}
 
 
 def test_a_source_that_does_not_answer_is_asked_again(

@@ -129,3 +129,16 @@ def test_transform_may_say_that_a_value_is_missing() -> None:
 def test_transformed_local_time_is_meant_in_the_contracts_zone() -> None:
     moment = transformed("timestamp", "strptime(x, '%Y%m%d%H')", "2026070110")
     assert moment == (datetime(2026, 7, 1, 8, tzinfo=UTC), False)
+
+
+def test_an_expression_that_raises_spoils_its_own_row_alone() -> None:
+    overflow = "CAST(CAST(x AS DECIMAL(18, 2)) AS BIGINT) * 9000000000000000"
+    assert transformed("integer", overflow, "1000000") == (None, True)
+    assert transformed("integer", overflow, "1") == (9_000_000_000_000_000, False)
+    assert transformed("integer", overflow, "") == (None, False)
+
+
+def test_a_nul_is_not_taken() -> None:
+    assert read("string", "a\0b") == (None, True)
+    assert transformed("string", "upper(x)", "a\0b") == (None, True)
+    assert transformed("string", "upper(x)", "ab") == ("AB", False)

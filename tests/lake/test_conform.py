@@ -11,9 +11,11 @@ import pytest
 
 from ddcrm.contracts.model import Column, Contract
 from ddcrm.dates import DateRange
-from ddcrm.errors import ConcurrentWriteError, ContractError, MissingDataError, SchemaChangedError
+from ddcrm.errors import ConcurrentWriteError, ContractError, LakeError, MissingDataError, SchemaChangedError
 from ddcrm.lake.accept import accept, audit_frames, audit_ranges, failed_rows
 from ddcrm.lake.candidates import Candidate, make_candidate
+from ddcrm.lake.conforming import check_counts
+from ddcrm.lake.counts import DayCounts
 from ddcrm.lake.engine import Engine, read_parquet
 from ddcrm.lake.layout import conformed_table, quarantine_table
 from tests.lake.conftest import land_rows, order, orders_contract
@@ -249,3 +251,34 @@ def test_a_candidate_that_another_run_removed_is_told_apart_from_a_broken_one(en
     with pytest.raises(ConcurrentWriteError) as caught:
         accept(engine, candidate)
     assert caught.value.retryable
+
+
+def test_columns_of_the_source_called_like_those_of_the_quarantine(engine: Engine) -> None:
+    candidate = conform(engine, [{**order("1", cents="bad"), "_code": "x", "_reasons": "y"}])
+    files = [str(candidate.folder / "quarantine" / file.path) for file in candidate.quarantine]
+    held = engine.con.execute(f"SELECT _code, _reasons FROM {read_parquet(files)}").fetchall()
+    assert held == [("amount: not a decimal(18,2)", "amount: not a decimal(18,2) (bad)")]
+
+
+def test_rows_that_were_lost_on_the_way_are_found() -> None:
+    counts = {"2026-01-05": DayCounts(landed=3, conformed=2, duplicates=1)}
+    check_counts(orders_contract(), counts, conformed=2, quarantined=0)
+    with pytest.raises(LakeError, match="other rows were written"):
+        check_counts(orders_contract(), counts, conformed=1, quarantined=0)
+    counts["2026-01-05"].landed = 4
+    with pytest.raises(LakeError, match="2026-01-05"):
+        check_counts(orders_contract(), counts, conformed=2, quarantined=0)
+
+
+def test_a_lost_header_shows_no_customers_values(engine: Engine) -> None:
+    data = {"A00008": "A00009", "erika@example.org": "otto@example.org", "Erika": "Otto", "12.50": "13.00"}
+    with pytest.raises(SchemaChangedError) as caught:
+        conform(engine, [data])
+    for value in data:
+        assert value not in str(caught.value)
+
+
+def test_what_the_engine_quotes_is_not_told(engine: Engine) -> None:
+    columns = (*orders_contract().columns, Column("note", "", "string", transform="json_extract_string(Cust, '$.a')"))
+    counts = conform(engine, [order(customer="secret-person")], orders_contract(columns=columns)).counts
+    assert counts[date(2026, 1, 5)].quarantined == {"note: not a string": 1}

@@ -215,3 +215,17 @@ def test_full_disk(shop: Shop, small_disk: Path, monkeypatch: pytest.MonkeyPatch
     assert conformed(settings) == before
     ingest(settings, "orders", DateRange.parse(DAY))
     assert conformed(settings) == before
+
+
+def test_a_range_of_a_source_without_days_leaves_the_days_before_as_they_are(shop: Shop) -> None:
+    contract = shop.folder / "contracts/orders/1.0.0.yaml"
+    text = contract.read_text().replace("orders/{batch_date}.csv", "orders/all.csv")
+    contract.write_text(text.replace("deliveryMode, value: corrections", "deliveryMode, value: snapshot"))
+    for day in (date(2026, 1, 8), date(2026, 1, 9)):
+        (shop.folder / "sources/orders/all.csv").write_bytes(shop.file(day).read_bytes())
+        ingest(shop.settings, "orders", DateRange.parse(day))
+    before = landed(shop.settings)
+    (shop.folder / "sources/orders/all.csv").write_bytes(shop.file(DAY).read_bytes())
+    result = ingest(shop.settings, "orders", BEFORE)
+    assert result.conformed == len(shop.rows[DAY])
+    assert landed(shop.settings) == [*before, ("2026-01-10", len(shop.rows[DAY]))]

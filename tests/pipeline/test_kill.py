@@ -6,6 +6,7 @@ The steps run in forked children of a process that has imported everything, so t
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import threading
@@ -128,17 +129,27 @@ def warm() -> None:
 
 
 def test_killed_anywhere_then_run_again(
-    shop: Shop, other_warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warehouse_url: str
+    shop: Shop, tmp_path: Path, warehouse_url: str, other_warehouse_url: str
 ) -> None:
-    warm()
-    assert in_child(lambda: run.ingest(shop.settings, date(2026, 1, 1), TRAINED)) == 0
-    monkeypatch.setenv("DDCRM_WAREHOUSE_URL", other_warehouse_url)
+    """In a process of its own: the lake's library can't be used in forks of a process that has used it."""
     alone = Shop(tmp_path / "alone").make()
+    arguments = (shop, alone, warehouse_url, other_warehouse_url)
+    process = multiprocessing.get_context("spawn").Process(target=kill_at_every_point, args=arguments)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def kill_at_every_point(shop: Shop, alone: Shop, warehouse_url: str, other_warehouse_url: str) -> None:
+    """Compare a shop that is killed at every point with one that is left alone."""
+    warm()
+    os.environ["DDCRM_WAREHOUSE_URL"] = other_warehouse_url
     assert in_child(lambda: run.ingest(alone.settings, date(2026, 1, 1), TRAINED)) == 0
     names = points(alone)
     expected = state(alone)
     whole = len(published(alone.settings, DAY)["customer_scores"])
-    monkeypatch.setenv("DDCRM_WAREHOUSE_URL", warehouse_url)
+    os.environ["DDCRM_WAREHOUSE_URL"] = warehouse_url
+    assert in_child(lambda: run.ingest(shop.settings, date(2026, 1, 1), TRAINED)) == 0
 
     assert len(names) >= 20
     with reader(warehouse_url) as states:

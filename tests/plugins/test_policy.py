@@ -9,7 +9,10 @@ import pytest
 from ddcrm import errors
 
 pytestmark = pytest.mark.xdist_group("airflow")
-RETRYABLE = {"SourceUnavailableError", "ConcurrentWriteError", "WarehouseUnavailableError", "PublishBlockedError"}
+RETRYABLE = {
+    "SourceUnavailableError", "EarlierBatchMissingError", "ConcurrentWriteError", "WarehouseUnavailableError",
+    "PublishBlockedError",
+}  # fmt: skip
 
 
 def every_error() -> list[type[errors.DdcrmError]]:
