@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -68,11 +69,12 @@ def running(
     dags.mkdir()
     for file in (*DAGS_FOLDER.glob("*.py"), Path(__file__).with_name("probes.py")):
         (dags / file.name).write_text(file.read_text("utf-8"))
-    for database in ("scheduler_airflow", "scheduler_warehouse"):
+    databases = [f"scheduler_{name}_{os.getpid()}" for name in ("airflow", "warehouse")]
+    for database in databases:
         postgres_server.create_database(database)
     ports = (free_port(), free_port())
-    place = Place(folder / "airflow", dags, PLUGINS, postgres_server.url("scheduler_airflow"), free_port(), ports)
-    warehouse = postgres_server.url("scheduler_warehouse")
+    place = Place(folder / "airflow", dags, PLUGINS, postgres_server.url(databases[0]), free_port(), ports)
+    warehouse = postgres_server.url(databases[1])
     variables = {
         "DDCRM_PROJECT_DIR": str(shop.folder), "DDCRM_WAREHOUSE_URL": warehouse, "AIRFLOW_CONN_DDCRM_ALERTS": alerts[0],
         "DDCRM_SCHEDULE_END": str(shop.last),
