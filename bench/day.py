@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +48,20 @@ def run_script_alone(shop: Shop, insert: str) -> str:
 def _measure(shop: Shop, project: Path, url: str) -> dict[str, Any]:
     """The last day is for the forked tasks, the one before for ddcrm and the script."""
     last, day, before = (shop.last - timedelta(days=n) for n in range(3))
+    server = partial(machine.processor_seconds, project / "state" / "postgres" / "data")
     history = say_of(_step(project, "ingest", shop.first, before))
     train, *_ = (say_of(_step(project, step, before)) for step in ("train", "score", "publish"))
     load = [machine.load()]
+    spent = [server()]
     fresh = {step: say_of(_step(project, step, day)) for step in STEPS}
+    load, spent = [*load, machine.load()], [*spent, server()]
     script = say_of(run_script(project, str(day), url))
-    load.append(machine.load())
+    load, spent = [*load, machine.load()], [*spent, server()]
     forked = {one.name: say_of(one) for one in _forked(project, last)}
-    load.append(machine.load())
+    load, spent = [*load, machine.load()], [*spent, server()]
     return {"machine": machine.facts(), "load": load, "day": str(day), "history": history, "train": train,
-            "fresh": fresh, "script": script, "forked": forked, "agreement": agreement(url, str(day))}  # fmt: skip
+            "fresh": fresh, "script": script, "forked": forked, "server": _each(spent),
+            "agreement": agreement(url, str(day))}  # fmt: skip
 
 
 def _generate(shop: Shop, project: Path) -> Measured:
@@ -86,18 +92,34 @@ def report(found: dict[str, Any]) -> str:
     theirs = ", ".join(f"{name} {value}" for name, value in found["script"].facts["versions"].items())
     parts = [
         f"{int(found['shop']['customers']):,} customers, {found['orders']:,} orders over {found['shop']['days']} days; "
-        f"{facts['cores']} cores, {facts['memory']}; load before, between and after: "
+        f"{facts['cores']} cores, {facts['memory']}; load before, after ddcrm, after the script, after the forks: "
         f"{', '.join(f'{one:.1f}' for one in found['load'])}.",
         f"Versions: {versions}. The script's: {theirs}.",
         "Each step of ddcrm in a new interpreter:",
         table.compare(fresh, found["train"], found["script"]),
         "Each step forked from a process that has the packages loaded, as the Airflow deployment's tasks are:",
         table.compare(forked, found["train"], found["script"]),
+        _processor(found),
         found["agreement"].sentence(),
         "Every process, and where its seconds went:",
         table.details([found["history"], found["train"], *fresh.values(), *_renamed(forked.values()), found["script"]]),
     ]
     return "\n\n".join(parts)
+
+
+def _each(readings: Sequence[float]) -> list[float]:
+    """From a meter's readings what was used between one and the next."""
+    return [after - before for before, after in pairwise(readings)]
+
+
+def _processor(found: dict[str, Any]) -> str:
+    """Seconds of processor with those of PostgreSQL: they depend less on who else uses the machine."""
+    ours = [table.total(list(found[name].values())).cpu for name in ("fresh", "forked")]
+    fresh, script, forked = found["server"]
+    totals = [ours[0] + fresh, ours[1] + forked, found["script"].cpu + script]
+    said = ", ".join(f"{value:.1f} s ({value / totals[2]:.2f})" for value in totals[:2])
+    theirs = f"the script {totals[2]:.1f} s"
+    return f"Seconds of processor, PostgreSQL's included: ddcrm {said} in new interpreters and forked, {theirs}."
 
 
 def _renamed(processes: Sequence[Measured] | Any) -> list[Measured]:

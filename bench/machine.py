@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 
 PACKAGES = ("duckdb", "pyarrow", "pandas", "numpy", "scipy", "scikit-learn", "great-expectations", "ibis-framework")
 
@@ -19,6 +21,19 @@ def facts() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
     }
+
+
+def processor_seconds(cluster: Path) -> float:
+    """What the PostgreSQL of a data folder and all its processes, the ended ones too, have used so far."""
+    import psutil
+
+    server = psutil.Process(int((cluster / "postmaster.pid").read_text("utf-8").split()[0]))
+    times = server.cpu_times()
+    total = times.user + times.system + times.children_user + times.children_system
+    for child in server.children():
+        with suppress(psutil.NoSuchProcess):
+            total += sum(child.cpu_times()[:2])
+    return float(total)
 
 
 def load() -> float:
