@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
@@ -26,9 +27,9 @@ if str(PLUGINS) not in sys.path:
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 
 
+@cache  # once a process; the file tells nothing, as whoever looks into it makes it
 def make_tables() -> None:
-    """Airflow's own tables, in SQLite: enough where no two tasks run beside each other; once a process."""
-    if not (HOME / "airflow.db").exists():
-        from airflow.utils.db import initdb
+    """Airflow's own tables, in SQLite: enough where no two tasks run beside each other."""
+    from airflow.utils.db import initdb
 
-        initdb()
+    initdb()
