@@ -42,6 +42,7 @@ def publish() -> dict[str, Any]:
 with DAG(
     dag_id="crm_score",
     schedule=PartitionedAssetTimetable(assets=MODELS),
+    is_paused_upon_creation=False,  # it only runs when it is told to; what a paused DAG is told is lost
     dagrun_timeout=timedelta(hours=6),
     deadline=deadline(1, "The scores are late: yesterday's stay current."),
     description="Segments and value scores of one day, published to the warehouse",

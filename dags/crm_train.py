@@ -37,6 +37,7 @@ with DAG(
     dag_id="crm_train",
     schedule=PartitionedAssetTimetable(assets=CONFORMED),
     params={"force": Param(False, type="boolean", description="Train whatever the day of the week")},
+    is_paused_upon_creation=False,  # it only runs when it is told to; what a paused DAG is told is lost
     dagrun_timeout=timedelta(hours=6),
     deadline=deadline(3, "The models are late: the day is scored once they are there."),
     description="The models, weekly, before the day is scored",

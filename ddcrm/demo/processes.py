@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, cast
 
 from ddcrm.errors import DdcrmError
 
@@ -44,20 +43,22 @@ class Processes:
         with self._lock:
             if self._stopped:
                 raise ProcessEndedError("not started: everything is being stopped", process=name)
-            pipe = self._guard_pipe()
+            self._start_guard()
             with open(self.log(name), "wb") as log:
                 child = subprocess.Popen(command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log,
                                          stderr=subprocess.STDOUT, cwd=self.folder, start_new_session=True)  # fmt: skip
             self.children[name] = child
-            pipe.write(b"%d\n" % child.pid)
-            pipe.flush()
+            self._tell_guard(child.pid)
             return child
 
     def run(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start a child and wait for it; raises ProcessEndedError where it fails."""
-        if self.start(name, command, environment).wait():
+        child = self.start(name, command, environment)
+        if child.wait():
             raise self._ended(name)
-        del self.children[name]
+        with self._lock:
+            del self.children[name]
+            self._tell_guard(-child.pid)  # the number may be somebody else's soon
 
     def check(self) -> None:
         """Raise ProcessEndedError where a child has ended."""
@@ -79,12 +80,16 @@ class Processes:
         """The file that a child writes to."""
         return self.folder / f"{name.replace(' ', '-')}.log"
 
-    def _guard_pipe(self) -> IO[bytes]:
+    def _start_guard(self) -> None:
         if self._guard is None:
             self._guard = subprocess.Popen(
                 [sys.executable, "-m", "ddcrm.demo.processes"], stdin=subprocess.PIPE, start_new_session=True
             )
-        return cast("IO[bytes]", self._guard.stdin)
+
+    def _tell_guard(self, number: int) -> None:
+        if self._guard and self._guard.stdin:
+            self._guard.stdin.write(b"%d\n" % number)
+            self._guard.stdin.flush()
 
     def _ended(self, name: str) -> ProcessEndedError:
         lines = self.log(name).read_text("utf-8", "replace").strip().splitlines()
@@ -125,9 +130,11 @@ def _send(pid: int, number: signal.Signals) -> None:
 
 
 def _guard() -> None:
-    """Read session leaders until the pipe closes: then the parent has ended, and they must."""
+    """Read session leaders (a minus: it has ended) until the pipe closes: then the parent has ended, and they must."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    leaders = [int(line) for line in sys.stdin.buffer]
+    leaders: set[int] = set()
+    for number in map(int, sys.stdin.buffer):
+        leaders = leaders | {number} if number > 0 else leaders - {-number}
     end_sessions([leader for leader in leaders if living([leader])], _GUARD_SECONDS)
 
 

@@ -66,6 +66,12 @@ def test_one_dag_calls_the_next(bag: Any) -> None:
     assert "ddcrm_models" in consumed["crm_score"]
 
 
+def test_those_who_are_told_are_on_from_the_start(bag: Any) -> None:
+    """What a paused DAG is told is lost."""
+    on = {name: dag.is_paused_upon_creation is False for name, dag in bag.dags.items()}
+    assert on == {"crm_ingest": False, "crm_train": True, "crm_score": True}
+
+
 def test_the_key_of_a_scheduled_run_is_the_day_that_ended(bag: Any) -> None:
     from airflow.serialization.encoders import coerce_to_core_timetable
     from airflow.timetables.base import TimeRestriction
