@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.shop import Shop
+from tests.sources.conftest import locked_postgres, service  # noqa: F401  (fixtures)
 
 
 @pytest.fixture

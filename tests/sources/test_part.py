@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from ddcrm import progress
-from ddcrm.errors import MalformedDataError
+from ddcrm.errors import MalformedDataError, MissingDataError
 from ddcrm.settings import Settings
 from ddcrm.sources import Part, open_source, translate_errors
 from tests.sources.support import csv_contract, days, read_part
@@ -92,4 +92,6 @@ def test_progress_is_told(tmp_path: Path) -> None:
 
 
 def test_nothing_is_read_before_it_is_asked_for(settings: Settings) -> None:
-    open_source(csv_contract("nowhere.csv"), settings, days())
+    parts = open_source(csv_contract("nowhere.csv"), settings, days())
+    with pytest.raises(MissingDataError):
+        next(parts)

@@ -45,7 +45,7 @@ def test_a_password_that_is_refused(locked_postgres: EmbeddedPostgres, monkeypat
 
 
 def test_a_role_that_is_not_there(locked_postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    failure(monkeypatch, url(locked_postgres, "nobody", HIDDEN), SourceAuthError)
+    assert failure(monkeypatch, url(locked_postgres, "nobody", HIDDEN), SourceAuthError).table == "orders"
 
 
 def test_the_right_password_and_a_table_that_may_not_be_read(
@@ -73,14 +73,14 @@ def test_a_server_that_is_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_file_that_is_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    failure(monkeypatch, f"sqlite:///{tmp_path}/no/folder/shop.db", MissingDataError)
+    assert failure(monkeypatch, f"sqlite:///{tmp_path}/no/folder/shop.db", MissingDataError).source == "shop"
     (tmp_path / "shop.db").write_text("Anna" * 1000)
-    failure(monkeypatch, f"sqlite:///{tmp_path}/shop.db", DdcrmError)
+    assert "Anna" not in str(failure(monkeypatch, f"sqlite:///{tmp_path}/shop.db", DdcrmError))
 
 
 @pytest.mark.parametrize("text", [f"{HIDDEN}", f"://me:{HIDDEN}@host", f"nosuch://me:{HIDDEN}@host/shop"])
 def test_a_url_that_is_none(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    failure(monkeypatch, text, SettingsError)
+    assert failure(monkeypatch, text, SettingsError).source == "shop"
 
 
 def test_a_driver_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -301,3 +301,4 @@ def test_create_database_twice(folder: Path) -> None:
         server.create_database('odd "name"')
         with Warehouse(server.url('odd "name"')) as warehouse:
             warehouse.ping()
+            assert warehouse.engine.url.database == 'odd "name"'

@@ -145,6 +145,7 @@ def test_an_administrators_schemas_are_enough(empty: Warehouse) -> None:
             connection.execute(text(f"GRANT ALL ON SCHEMA {schema} TO {role}"))
     with Warehouse(empty.url.replace("postgres@", f"{role}@")) as limited:
         migrate.upgrade(limited)
+        assert migrate.current_revision(limited) == migrate.head()
     with empty.begin() as connection:
         connection.execute(text(f"DROP OWNED BY {role}"))
         connection.execute(text(f"DROP ROLE {role}"))
