@@ -80,7 +80,7 @@ def test_a_file_that_is_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("text", [f"{HIDDEN}", f"://me:{HIDDEN}@host", f"nosuch://me:{HIDDEN}@host/shop"])
 def test_a_url_that_is_none(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    assert failure(monkeypatch, text, SettingsError).source == "shop"
+    assert not failure(monkeypatch, text, SettingsError).retryable
 
 
 def test_a_driver_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
