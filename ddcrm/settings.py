@@ -28,7 +28,7 @@ class EngineSettings(_Group):
     """The engine that conforms and computes features (DuckDB in process)."""
 
     threads: int = Field(2, ge=1)
-    memory_limit: str = "4GB"
+    memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)? ?([KMGT]i?B)$")
 
 
 class SourceSettings(_Group):

@@ -43,7 +43,7 @@ def _chosen(out: Output, names: Sequence[str]) -> Sequence[str]:
         raise SettingsError(f"there is no source {', '.join(unknown)}", hint=f"There are: {', '.join(known)}.")
     if not known:
         raise SettingsError(f"there are no contracts in {out.settings.contracts_dir}")
-    return names or known
+    return list(dict.fromkeys(names)) or known
 
 
 def _say_ingested(out: Output, result: Mapping[str, Any]) -> None:
@@ -125,13 +125,12 @@ def contract_check(out: Output, names: Sequence[str]) -> None:
     """Load every version of the named sources' contracts, and their suites."""
     from ddcrm.contracts import load_contracts
     from ddcrm.contracts.describe import describe
-    from ddcrm.quality.suites import load_suite
+    from ddcrm.pipeline.suites import check_source_suites
 
     contracts = load_contracts(out.settings.contracts_dir)
     for name in names or contracts.sources:
         for contract in contracts.versions(name):
-            if contract.suite:
-                load_suite(out.settings.expectations_dir, contract.suite)
+            check_source_suites(out.settings, [contract])
             out.add("contracts", describe(contract))
             out.say(
                 f"{name} {contract.version}: {contract.entity}, {len(contract.columns)} columns, "

@@ -62,14 +62,12 @@ def _contracts(settings: Settings) -> str:
 
 def _suites(settings: Settings) -> str:
     from ddcrm.contracts import load_contracts
-    from ddcrm.quality.suites import load_suite
+    from ddcrm.pipeline.suites import check_published_suites, check_source_suites
 
     contracts = load_contracts(settings.contracts_dir)
     versions = [version for source in contracts.sources for version in contracts.versions(source)]
-    names = sorted({version.suite for version in versions if version.suite})
-    for name in names:
-        load_suite(settings.expectations_dir, name)
-    return f"{len(names)} valid"
+    own, published = check_source_suites(settings, versions), check_published_suites(settings)
+    return f"{own} of sources and {published} of published tables, all valid"
 
 
 def _secrets(settings: Settings) -> str:

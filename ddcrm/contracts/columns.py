@@ -9,7 +9,7 @@ from ddcrm.contracts import values
 from ddcrm.contracts.custom import custom_properties
 from ddcrm.contracts.document import Place
 from ddcrm.contracts.expressions import check_expression
-from ddcrm.contracts.kinds import TYPES, canonical_type, default_type, feeds
+from ddcrm.contracts.kinds import TYPES, a_kind, canonical_type, default_type, feeds
 from ddcrm.contracts.limits import build_limits
 from ddcrm.contracts.model import Column, Entity
 from ddcrm.contracts.odcs import suggest
@@ -97,10 +97,12 @@ def _type(place: Place, own: Place | None, entity: Entity) -> str:
         raise own.error(f"there is no canonical type {own.value!r}", f"Write {', '.join(TYPES)} or decimal(18,2).")
     wanted = entity.columns.get(name, kind)
     if own and kind != wanted:
-        raise own.error(f"{entity.name}.{name} is a {wanted}, not a {kind}", "Leave ddcrm.canonicalType away.")
+        raise own.error(
+            f"{entity.name}.{name} is {a_kind(wanted)}, not {a_kind(kind)}", "Leave ddcrm.canonicalType away."
+        )
     if not feeds(logical, str(kind)):
         raise (place / "logicalType").error(
-            f"a {logical} can't become {entity.name}.{name}, which is a {kind}",
+            f"{a_kind(logical)} can't become {entity.name}.{name}, which is {a_kind(kind)}",
             "logicalType says what the value is once it was read (physicalType what it is at the source).")  # fmt: skip
     return str(kind)
 

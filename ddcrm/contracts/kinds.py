@@ -110,3 +110,8 @@ def _moment(value: Any, timezone: str) -> str | None:
         return None
     local = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
     return local.astimezone(UTC).isoformat(sep=" ")
+
+
+def a_kind(kind: str) -> str:
+    """The type with its article, for messages."""
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

@@ -7,7 +7,7 @@ from typing import Any
 from ddcrm.contracts import values
 from ddcrm.contracts.document import Place
 from ddcrm.contracts.expressions import check_pattern
-from ddcrm.contracts.kinds import bound, member
+from ddcrm.contracts.kinds import a_kind, bound, member
 
 _TEMPORAL = ("date", "timestamp")
 _OPTIONS = ("format", "minimum", "maximum", "pattern", "minLength", "maxLength", "timezone", "defaultTimezone")
@@ -45,7 +45,7 @@ def _member(entry: Place, kind: str) -> str:
     text = member(value, kind)
     if text is None:
         hint = "Put it in quotes." if kind == "string" else None
-        raise entry.error(f"the enumeration's {values.shown(value)} is not a {kind}", hint)
+        raise entry.error(f"the enumeration's {values.shown(value)} is not {a_kind(kind)}", hint)
     return text
 
 
@@ -64,7 +64,7 @@ def _bound(option: Place | None, kind: str, timezone: str) -> str | None:
     text = bound(option.value, kind, timezone)
     if text is None:
         hint = "Write it as ISO 8601." if kind in _TEMPORAL else None
-        raise option.error(f"{values.label(option)} {values.shown(option.value)} is not a {kind}", hint)
+        raise option.error(f"{values.label(option)} {values.shown(option.value)} is not {a_kind(kind)}", hint)
     return text
 
 

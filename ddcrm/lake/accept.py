@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 AUDIT_ROWS = 1_000_000  # rows that are audited as one frame, where the days of a month have more
+AUDIT_COLUMNS = ("event_date", "batch_date", "_source", "_line")  # that an audited frame has beside those of the entity
 SMALL_ROWS = 20_000  # months of a long range are audited together until they have so many rows
-
-
 _VECTOR = 2048  # rows that the engine hands over at once
 
 
@@ -61,7 +60,7 @@ def _frames(engine: Engine, candidate: Candidate, dates: DateRange, total: int) 
     listed = ", ".join(_checkable(name, kind) for name, kind in names.items())
     files = [file for file in candidate.rows if date.fromisoformat(file.partition["batch_date"]) in dates]
     source = read_parquet(candidate.files(files)) if files else f"({_no_rows(candidate)})"
-    system = "event_date, batch_date, _source, _line"
+    system = ", ".join(AUDIT_COLUMNS)
     query = f"SELECT {listed}, {system} FROM {source} ORDER BY batch_date, _source, _line"
     with engine.con.cursor() as cursor:
         result = cursor.execute(query)

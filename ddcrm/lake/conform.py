@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ddcrm.contracts.entities import ENTITIES
+from ddcrm.contracts.kinds import a_kind
 from ddcrm.contracts.model import Column, Contract
 from ddcrm.lake.casts import Cast, missing_text, plain_cast, sql_type, transform_cast
 from ddcrm.lake.columns import expression_columns
@@ -82,7 +83,7 @@ def _excluded(contract: Contract) -> str:
 def _problems(column: Column) -> list[tuple[str, str, str]]:
     """(condition, code, SQL of the reason) for everything that a value of the column can violate."""
     name, value = quoted(column.name), _shown(column)
-    found = [(quoted("_failed_" + column.name), f"{column.name}: not a {column.type}", value)]
+    found = [(quoted("_failed_" + column.name), f"{column.name}: not {a_kind(column.type)}", value)]
     if column.required:
         found.append((f"({name} IS NULL AND NOT {quoted('_failed_' + column.name)})", f"{column.name}: missing", "''"))
     if column.enum:

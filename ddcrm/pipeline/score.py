@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ddcrm.pipeline.day import Inputs
     from ddcrm.pipeline.staged import StagedDay
     from ddcrm.quality.result import CheckResult
-    from ddcrm.quality.suites import Suite
     from ddcrm.scoring.actions import Actions
     from ddcrm.training.registry import Registry
     from ddcrm.warehouse.ledger import Ledger
@@ -134,6 +133,7 @@ def publish(settings: Settings, as_of: date) -> PublishResult:
     """
     from ddcrm.pipeline.record import recorded
     from ddcrm.pipeline.staged import read_tables
+    from ddcrm.pipeline.suites import published_suites
     from ddcrm.warehouse.publish import publish_day
 
     warnings: list[str] = []
@@ -144,7 +144,7 @@ def publish(settings: Settings, as_of: date) -> PublishResult:
         def audit(schema: str, table: str, name: str) -> None:
             warnings.extend(_audit(settings, ledger, as_of, schema, table, name))
 
-        prepare = partial(_suites, settings, tables)  # seconds of imports, while the first table loads
+        prepare = partial(published_suites, settings, tables)  # seconds of imports, while the first table loads
         published = publish_day(ledger.warehouse, as_of, tables, audit=audit, prepare=prepare, run_id=ledger.run_id,
                                 models=models, fingerprint=fingerprint)  # fmt: skip
     return _published(as_of, published, models, fingerprint, warnings)
@@ -158,20 +158,13 @@ def _published(
     return PublishResult(as_of, rows, digests, models, fingerprint, tuple(dict.fromkeys(warnings)))
 
 
-def _suites(settings: Settings, names: Iterable[str]) -> dict[str, Suite]:
-    """The suites of the published tables."""
-    from ddcrm.quality.suites import load_suite
-
-    folder = settings.published_expectations_dir or settings.expectations_dir
-    return {name: load_suite(folder, f"crm_{name}") for name in names}
-
-
 def _audit(settings: Settings, ledger: Ledger, as_of: date, schema: str, table: str, name: str) -> list[str]:
     """Check a loaded table by its suite, record what the checks say, and raise if it must not be published."""
+    from ddcrm.pipeline.suites import published_suites
     from ddcrm.quality.check import check_table
     from ddcrm.quality.gate import decide
 
-    suite = _suites(settings, [name])[name]
+    suite = published_suites(settings, [name])[name]
     results = check_table(suite, ledger.warehouse.url, schema, table)
     ledger.record_validations([_validation(result) for result in results], table=name, as_of=as_of)
     verdict = decide(results, 0, 0.0)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ddcrm.errors import SuiteError, WarehouseError, WarehouseUnavailableError
+from ddcrm.errors import WarehouseError, WarehouseUnavailableError
 from ddcrm.quality import gx, words
 from ddcrm.quality.redact import observed
 from ddcrm.quality.result import CheckResult, Status
@@ -32,8 +31,9 @@ def check_frame(
     expectations about the table itself are judged; the others hold. Raises SuiteError for a column that is not there.
     """
     from ddcrm.quality.frame import checkable, fitted
+    from ddcrm.quality.suites import check_columns
 
-    _check_columns(suite, [str(name) for name in frame.columns])
+    check_columns(suite, [str(name) for name in frame.columns])
     asked = _asked(suite, len(frame))
     plain = checkable(frame, asked, row_id)
     outcomes = gx.judge_frame(fitted(asked, plain), plain)
@@ -55,9 +55,11 @@ def check_table(
     can't be quoted here). Raises SuiteError for a column that is not there, WarehouseError for a table that is not,
     WarehouseUnavailableError where the database does not answer or stops answering.
     """
+    from ddcrm.quality.suites import check_columns
+
     url = _url(engine_or_url)
     columns, rows = _look(url, schema, table)
-    _check_columns(suite, columns, f"{schema}.{table}")
+    check_columns(suite, columns, f"{schema}.{table}")
     asked = _asked(suite, rows)
     outcomes = gx.judge_table(asked, url.render_as_string(hide_password=False), schema, table)
     for outcome in outcomes:
@@ -127,22 +129,6 @@ def _row_ids(result: Any, ids: NDArray[np.int64] | None) -> NDArray[np.int64]:
 
     positions = np.asarray(result.get("unexpected_index_list") or (), dtype=np.int64)
     return positions if ids is None else ids[positions].astype(np.int64)
-
-
-def _check_columns(suite: Suite, columns: Sequence[str], table: str | None = None) -> None:
-    for expectation in suite.expectations:
-        for name in expectation.needed:
-            if name not in columns:
-                close = difflib.get_close_matches(name, columns, n=1)
-                raise SuiteError(
-                    "the suite names a column that is not there",
-                    suite=suite.name,
-                    file=suite.file and str(suite.file),
-                    expectation=expectation.type,
-                    column=name,
-                    table=table,
-                    hint=f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(columns)}.",
-                )
 
 
 def _url(engine_or_url: Engine | URL | str) -> URL:

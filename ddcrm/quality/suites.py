@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -77,6 +77,22 @@ def load_suite(directory: Path | str, name: str) -> Suite:
     if not isinstance(entries, list) or not entries:
         raise _wrong("the suite has no expectations", file, hint='Give it a list under "expectations".')
     return Suite(name, tuple(_expectation(entry, file, n) for n, entry in enumerate(entries, start=1)), file)
+
+
+def check_columns(suite: Suite, columns: Sequence[str], table: str | None = None) -> None:
+    """Raise SuiteError where an expectation needs a column that is not among `columns` (those of `table`)."""
+    for expectation in suite.expectations:
+        for name in expectation.needed:
+            if name not in columns:
+                raise SuiteError(
+                    "the suite names a column that is not there",
+                    suite=suite.name,
+                    file=suite.file and str(suite.file),
+                    expectation=expectation.type,
+                    column=name,
+                    table=table,
+                    hint=_meant(name, columns) or f"There are: {', '.join(columns)}.",
+                )
 
 
 def _document(file: Path) -> dict[str, Any]:

@@ -131,6 +131,17 @@ def test_doctor(shop: Shop) -> None:
     assert (code, [check["check"] for check in said["checks"] if not check["ok"]]) == (1, ["suites"])
 
 
+def test_a_suite_whose_column_is_not_there_is_found_before_a_batch_comes(shop: Shop) -> None:
+    suite = shop.folder / "expectations/orders.json"
+    suite.write_text(suite.read_text().replace('"column": "amount"', '"column": "amuont"'))
+    code, text = run(shop, "contract", "check")
+    assert code == 1
+    assert "amuont" in text
+    assert "Did you mean 'amount'?" in text
+    code, said = document(shop, "doctor")
+    assert (code, [check["check"] for check in said["checks"] if not check["ok"]]) == (1, ["suites"])
+
+
 def test_an_unexpected_error_has_no_traceback_without_debug(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("by hand")

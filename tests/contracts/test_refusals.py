@@ -164,15 +164,15 @@ def test_custom_properties_with_wrong_values(refuse: Refuse, entry: str, message
         ("{name: extra, logicalType: number, logicalTypeOptions: {multipleOf: 2}}", "ddcrm does not check multipleOf"),
         ("{name: extra, logicalType: string, logicalTypeOptions: {pattern: '[a-z'}}", "the pattern '[a-z' is not valid"),
         ("{name: extra, logicalType: string, logicalTypeOptions: {pattern: '(?=a)b'}}", "RE2"),
-        ("{name: extra, logicalType: integer, enum: [{value: one}]}", 'the enumeration\'s "one" is not a integer'),
+        ("{name: extra, logicalType: integer, enum: [{value: one}]}", 'the enumeration\'s "one" is not an integer'),
         ("{name: extra, logicalType: integer, enum: [{value: 1.5}]}", "the enumeration's 1.5 is not"),
         ("{name: extra, logicalType: string, enum: [{value: true}]}", "Put it in quotes."),
         ("{name: extra, logicalType: number, enum: [{value: 1.5}]}", "a double can't be enumerated"),
         ("{name: extra, logicalType: date, customProperties: [{property: ddcrm.timezone, value: UTC}]}", "a time zone says nothing of a date"),
         ("{name: shipped_at, logicalType: timestamp, customProperties: [{property: ddcrm.role, value: event_time}]}",
          "shipped_at is not the event time of orders"),
-        ("{name: quantity, logicalType: number}", "a number can't become orders.quantity, which is a integer"),
-        ("{name: product_id, logicalType: integer}", "a integer can't become orders.product_id, which is a string"),
+        ("{name: quantity, logicalType: number}", "a number can't become orders.quantity, which is an integer"),
+        ("{name: product_id, logicalType: integer}", "an integer can't become orders.product_id, which is a string"),
     ],
 )  # fmt: skip
 def test_properties_that_are_not_sound(refuse: Refuse, entry: str, message: str) -> None:
