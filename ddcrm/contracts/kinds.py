@@ -112,6 +112,6 @@ def _moment(value: Any, timezone: str) -> str | None:
     return local.astimezone(UTC).isoformat(sep=" ")
 
 
-def a_kind(kind: str) -> str:
+def a_kind(kind: object) -> str:
     """The type with its article, for messages."""
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    return f"{'an' if str(kind)[0] in 'aeiou' else 'a'} {kind}"
