@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ddcrm.models.bgnbd import BetaGeoNBD
     from ddcrm.models.gamma_gamma import GammaGamma
     from ddcrm.models.kmeans import KMeansSegments
+    from ddcrm.models.pareto_nbd import ParetoNBD
     from ddcrm.models.persist import dump, dumps, load, loads
     from ddcrm.models.rfm import SEGMENT_CODES, RfmScores, rfm_code, rfm_scores, rfm_segment
 
@@ -17,6 +18,7 @@ __all__ = [
     "BetaGeoNBD",
     "GammaGamma",
     "KMeansSegments",
+    "ParetoNBD",
     "RfmScores",
     "dump",
     "dumps",
@@ -31,6 +33,7 @@ _HOME = {
     "BetaGeoNBD": "bgnbd",
     "GammaGamma": "gamma_gamma",
     "KMeansSegments": "kmeans",
+    "ParetoNBD": "pareto_nbd",
     "RfmScores": "rfm",
     "SEGMENT_CODES": "rfm",
     "dump": "persist",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,14 +12,16 @@ from numpy.typing import NDArray
 
 DATA = Path(os.environ.get("DDCRM_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 CDNOW = DATA / "cdnow" / "CDNOW_sample.txt"
+CDNOW_MASTER = DATA / "cdnow" / "CDNOW_master.txt"
 
 Floats = NDArray[np.float64]
 
 
-def cdnow_summary() -> pd.DataFrame:
+def cdnow_summary(path: Path = CDNOW) -> pd.DataFrame:
     """frequency, recency and tenure in weeks, and monetary_value, of the calibration period to 1997-09-30."""
-    names = ["master_id", "customer", "date", "cds", "spent"]
-    lines = pd.read_csv(CDNOW, sep=r"\s+", header=None, names=names, dtype={"date": str})
+    names = ["master_id"] * (path == CDNOW) + ["customer", "date", "cds", "spent"]
+    skip = 0 if path == CDNOW else 1  # the master file has a header
+    lines = pd.read_csv(path, sep=r"\s+", header=None, names=names, skiprows=skip, dtype={"date": str})
     lines["date"] = pd.to_datetime(lines["date"], format="%Y%m%d")
     end = pd.Timestamp("1997-09-30")
     days = lines[lines["date"] <= end].groupby(["customer", "date"], as_index=False)["spent"].sum()
@@ -57,6 +60,25 @@ def bgnbd_cohort(
         later[there[clock[there] > tenure[there]]] += 1
         there = there[random.random(len(there)) >= leaving[there]]
     return pd.DataFrame({"frequency": frequency, "recency": recency, "tenure": tenure, "later": later})
+
+
+def pareto_nbd_cohort(
+    n: int, parameters: tuple[Any, ...], observed: float, ahead: float = 0.0, seed: int = 1
+) -> pd.DataFrame:
+    """Customers who buy as Pareto/NBD says: the columns of `bgnbd_cohort`, and `alive` at the end of the tenure.
+
+    Who buys x times in a given time does so at x uniform times. parameters: each a number or (n,).
+    """
+    r, alpha, s, beta = parameters
+    random = np.random.default_rng(seed)
+    rate, leaving = random.gamma(r, 1 / alpha, n), random.gamma(s, 1 / beta, n)
+    life, tenure = random.exponential(1 / leaving), random.uniform(observed / 2, observed, n)
+    there, after = np.minimum(life, tenure), np.clip(life - tenure, 0, ahead)
+    frequency = random.poisson(rate * there).astype(float)
+    latest = random.random(n) ** (1 / np.maximum(frequency, 1))  # the greatest of x uniform numbers
+    recency, later = np.where(frequency > 0, latest * there, 0.0), random.poisson(rate * after).astype(float)
+    columns = {"frequency": frequency, "recency": recency, "tenure": tenure, "later": later}
+    return pd.DataFrame(columns | {"alive": life > tenure})
 
 
 def gamma_gamma_cohort(n: int, parameters: tuple[float, float, float], seed: int = 1) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from ddcrm.errors import ModelError
 from ddcrm.models.bgnbd import BetaGeoNBD
 from ddcrm.models.gamma_gamma import GammaGamma
 from ddcrm.models.kmeans import KMeansSegments
+from ddcrm.models.pareto_nbd import ParetoNBD
 from ddcrm.models.persist import TRUSTED_TYPES, dump, dumps, load, loads
 from tests.models.cohort import bgnbd_cohort, gamma_gamma_cohort
 
@@ -42,8 +43,12 @@ def customers() -> pd.DataFrame:
 MODELS = {
     "bgnbd": (lambda: BetaGeoNBD().fit(purchases()), lambda model: model.expected_purchases(purchases(), 26.0)),
     "gamma_gamma": (lambda: GammaGamma().fit(spend()), lambda model: model.expected_spend(spend())),
+    "pareto_nbd": (lambda: ParetoNBD().fit(purchases()), lambda model: model.expected_purchases(purchases(), 26.0)),
     "kmeans": (lambda: KMeansSegments().fit(customers()), lambda model: model.predict(customers())),
 }
+
+
+INPUTS = {"bgnbd": purchases, "gamma_gamma": spend, "pareto_nbd": purchases, "kmeans": customers}
 
 
 class Foreign(BaseEstimator):
@@ -75,7 +80,7 @@ class TestRoundTrip:
         content = dumps(model)
         assert dumps(fit()) == content
         assert dumps(loads(content)) == content
-        assert dumps(model.fit({"bgnbd": purchases, "gamma_gamma": spend, "kmeans": customers}[name]())) == content
+        assert dumps(model.fit(INPUTS[name]())) == content
 
     def test_no_address_and_no_time_is_in_the_file(self, name: str, tmp_path: Path) -> None:
         digest = dump(MODELS[name][0](), tmp_path / "model.skops")

@@ -1,0 +1,187 @@
+"""Pareto/NBD: how often customers who bought before will buy again, and whether they are still there.
+
+Schmittlein, Morrison & Colombo (1987), Counting Your Customers, Management Science 33(1); formulas as in Fader & Hardie
+(2005), "A Note on Deriving the Pareto/NBD Model and Related Expressions". A customer buys as a Poisson process with
+rate lambda ~ Gamma(r, alpha), and leaves after a time that is exponential with rate mu ~ Gamma(s, beta).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import digamma, exprel, gammaln
+
+from ddcrm.models.base import (
+    Floats,
+    Levels,
+    LikelihoodModel,
+    check_amounts,
+    check_frequency,
+    check_times,
+    columns_of,
+    distinct_rows,
+    levels_of,
+    thinned_rows,
+)
+from ddcrm.models.dropout import Dropout, Histories, dropout, dropout_slopes
+from ddcrm.models.optimise import Likelihood
+
+
+class ParetoNBD(LikelihoodModel):
+    """Pareto/NBD, fitted by maximum likelihood.
+
+    X is a DataFrame, or a mapping of arrays, with the columns frequency (repeat purchases, whole numbers), recency
+    (last less first purchase) and tenure (end of observation less first purchase), or an (n, 3) array in this order.
+    Times are in any one unit; alpha_, beta_ and every `t` are in the same unit.
+
+    Parameters: max_iter bounds the iterations of L-BFGS-B; tol is how much log-likelihood, summed over all
+    customers, the result may miss at most.
+
+    Learned: r_, alpha_, s_, beta_, log_likelihood_ (summed), converged_, n_iter_, message_, n_features_in_ and, for
+    named columns, feature_names_in_. The same customers give the same bits in whatever order they come (as long as
+    weights are whole numbers).
+
+    Unlike BG/NBD a customer may have left before a second purchase: P(alive) is below 1 for everybody.
+    """
+
+    _model: ClassVar[str] = "pareto_nbd"
+    _columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "tenure")
+    _parameters: ClassVar[tuple[str, ...]] = ("r", "alpha", "s", "beta")
+
+    r_: float
+    alpha_: float
+    s_: float
+    beta_: float
+
+    def __init__(self, max_iter: int = 500, tol: float = 1e-8) -> None:
+        self.max_iter = max_iter
+        self.tol = tol
+
+    def log_likelihood(self, X: Any) -> Floats:
+        """Log-likelihood of each customer, shape (n,); Fader & Hardie (2005), eq. 19.
+
+        Raises ModelError for X that is not valid, sklearn's NotFittedError before fit.
+        """
+        parameters = self._fitted()
+        frequency, recency, tenure = self._read(X)
+        known = _known(levels_of(frequency), recency, parameters)
+        return known + dropout(_histories(frequency, recency, tenure, parameters)).log_total
+
+    def p_alive(self, X: Any) -> Floats:
+        """Probability that each customer is still there at the end of the tenure, shape (n,), in [0, 1].
+
+        Fader & Hardie (2005), eq. 25. Raises ModelError for X that is not valid.
+        """
+        frequency, recency, tenure = self._read(X)
+        return _alive(dropout(_histories(frequency, recency, tenure, self._fitted())))
+
+    def expected_purchases(self, X: Any, t: float) -> Floats:
+        """Expected purchases of each customer in the next `t` units of time, given the history, shape (n,).
+
+        Fader & Hardie (2005), eq. 41. Raises ModelError for X or t that is not valid.
+        """
+        r, alpha, s, beta = parameters = self._fitted()
+        frequency, recency, tenure = self._read(X)
+        check_amounts(np.array([t], dtype=np.float64), "t", self._model)
+        alive = _alive(dropout(_histories(frequency, recency, tenure, parameters)))
+        return alive * _expected_if_alive((r + frequency, alpha + tenure, s, beta + tenure), np.float64(t))
+
+    def expected_purchases_new(self, t: ArrayLike) -> Floats:
+        """Expected repeat purchases of a new customer in the first `t` units of time, the shape of t.
+
+        Fader & Hardie (2005), eq. 27. Raises ModelError for a negative t.
+        """
+        times = np.asarray(t, dtype=np.float64)
+        check_amounts(times.ravel(), "t", self._model)
+        return _expected_if_alive(self._fitted(), times)
+
+    def _read(self, X: Any) -> list[Floats]:
+        frequency, recency, tenure = columns = columns_of(X, self._columns, self._model)
+        check_frequency(frequency, self._model)
+        check_times(frequency, recency, tenure, self._model)
+        return columns
+
+    def _likelihood(self, columns: list[Floats], weight: Floats) -> tuple[Likelihood, list[Floats]]:
+        rows = distinct_rows([levels_of(column) for column in columns])
+        likelihood = ParetoNbdLikelihood(rows.columns, rows.weights(weight))
+        purchases = float(np.sum(likelihood.weight * likelihood.frequency))
+        time = float(np.sum(likelihood.weight * likelihood.tenure))
+        if purchases == 0:
+            raise self._insufficient("no customer bought again")
+        if time == 0:
+            raise self._insufficient("no customer was observed for any time")
+        pace, span = time / purchases, time / likelihood.total_weight
+        shapes = ((0.5, 0.5), (0.2, 0.2), (3.0, 1.0), (1.0, 5.0))
+        return likelihood, [np.array([r, r * pace, s, s * span]) for r, s in shapes]
+
+
+class ParetoNbdLikelihood:
+    """The summed log-likelihood and its gradient by (r, alpha, s, beta).
+
+    Gamma functions are taken once for each distinct frequency; each distinct (frequency, recency, tenure) takes one
+    quadrature, whose nodes serve the value and the gradient.
+    """
+
+    def __init__(self, rows: Sequence[Levels], weight: Floats) -> None:
+        """rows: frequency, recency and tenure of the distinct rows; weight: how many customers each stands for."""
+        self.rows, self.weight = rows, weight
+        self.total_weight = float(weight.sum())
+        self.frequency, self.recency, self.tenure = (column.column for column in rows)
+
+    def thinned(self) -> ParetoNbdLikelihood | None:
+        """The likelihood of a fair part of the rows; None where they are few."""
+        part = thinned_rows(len(self.weight))
+        if part is None:
+            return None
+        return ParetoNbdLikelihood([column.at(part) for column in self.rows], self.weight[part])
+
+    def __call__(self, parameters: Floats) -> tuple[float, Floats]:
+        """The value, and the gradient by the parameters, shape (4,)."""
+        value, slopes = self.by_row(tuple(parameters))
+        return float(np.einsum("i,i", self.weight, value)), np.einsum("i,ki->k", self.weight, slopes) / parameters
+
+    def by_row(self, parameters: tuple[Any, ...]) -> tuple[Floats, Floats]:
+        """The value of each distinct row, (n,), and its gradient by the logarithms of the parameters, (4, n).
+
+        parameters: r and s are numbers, alpha and beta numbers or (n,).
+        """
+        r, alpha, s, beta = parameters
+        count = self.rows[0]
+        rows = _histories(self.frequency, self.recency, self.tenure, parameters)
+        found, mean = dropout_slopes(rows)
+        rising = (digamma(r + count.values) - digamma(r))[count.codes]
+        by_r = r * (rising - np.log1p(self.recency / alpha) - mean.log_a)
+        by_alpha = r - rows.power * alpha * mean.per_a
+        by_s = found.gone - s * (np.log1p(self.recency / beta) + mean.log_b)
+        by_beta = s - beta * (s * mean.per_b + mean.gone_per_b)
+        return _known(count, self.recency, parameters) + found.log_total, np.array([by_r, by_alpha, by_s, by_beta])
+
+
+def _histories(frequency: Floats, recency: Floats, tenure: Floats, parameters: tuple[Any, ...]) -> Histories:
+    r, alpha, s, beta = parameters
+    return Histories(r + frequency, s, alpha + recency, beta + recency, np.maximum(tenure - recency, 0.0))
+
+
+def _known(count: Levels, recency: Floats, parameters: tuple[Any, ...]) -> Floats:
+    """Log-likelihood of the purchases, and of being there, until the last one: what stands before the integral."""
+    r, alpha, s, beta = parameters
+    rising = (gammaln(r + count.values) - gammaln(r))[count.codes]
+    bought = r * np.log1p(recency / alpha) + count.column * np.log(alpha + recency)
+    return rising - bought - s * np.log1p(recency / beta)
+
+
+def _alive(found: Dropout) -> Floats:
+    return np.minimum(np.exp(found.log_alive - found.log_total), 1.0)
+
+
+def _expected_if_alive(parameters: tuple[Any, ...], t: Any) -> Floats:
+    """Expected purchases in t of who is there, and of whom (r, alpha, s, beta) are known, after a history too.
+
+    r beta / (alpha (s-1)) * (1 - (beta / (beta+t))^(s-1)), written so that s = 1 is no special case.
+    """
+    r, alpha, s, beta = parameters
+    ahead = np.log1p(t / beta)
+    return np.asarray(r * beta / alpha * ahead * exprel((1 - s) * ahead))
