@@ -10,9 +10,9 @@ import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ddcrm.errors import SettingsError
@@ -58,11 +58,58 @@ class ValueSettings(_Group):
     min_repeat_customers: int = Field(20, ge=2)
 
 
-class SegmentSettings(_Group):
-    """k-means segments: the range within which k is chosen."""
+class UsageSettings(_Group):
+    """Usage: heavy spenders make this first share of the revenue of `days` days, medium ones go up to the other."""
 
+    days: Literal[30, 90, 365] = 365
+    heavy: float = Field(0.5, gt=0, lt=1)
+    medium: float = Field(0.9, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> UsageSettings:
+        if self.heavy >= self.medium:
+            raise ValueError(f"heavy {self.heavy:g} must be less than medium {self.medium:g}")
+        return self
+
+
+class LifecycleSettings(_Group):
+    """Lifecycle: two periods of `days` days each, the later one ending with as_of."""
+
+    days: Literal[30, 90, 365] = 90
+
+
+class LoyaltySettings(_Group):
+    """Loyalty: how often and how much are of the last `days` days; the least scores of the three upper levels."""
+
+    days: Literal[30, 90, 365] = 365
+    levels: tuple[float, float, float] = (75, 50, 25)
+
+    @model_validator(mode="after")
+    def _descending(self) -> LoyaltySettings:
+        first, second, third = self.levels
+        if not 100 > first > second > third > 0:
+            raise ValueError("levels must descend between 100 and 0")
+        return self
+
+
+SchemeName = Literal["kmeans", "lifecycle", "loyalty", "rfm", "usage", "value_tier"]
+
+
+class SegmentSettings(_Group):
+    """Segments: the schemes that are published, and what each of them asks for; k_min and k_max bound k-means' k."""
+
+    schemes: tuple[SchemeName, ...] = get_args(SchemeName)
     k_min: int = Field(3, ge=2)
     k_max: int = Field(8, ge=2)
+    usage: UsageSettings = UsageSettings()
+    lifecycle: LifecycleSettings = LifecycleSettings()
+    loyalty: LoyaltySettings = LoyaltySettings()
+
+    @model_validator(mode="after")
+    def _with_rfm(self) -> SegmentSettings:
+        if "rfm" not in self.schemes or len(set(self.schemes)) < len(self.schemes):
+            raise ValueError("schemes must name rfm, which needs no model, and none twice")
+        return self
 
 
 class Settings(BaseSettings):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import ibis
 
 WINDOWS = (30, 90, 365)
+COUNTED = tuple(days * periods for days in WINDOWS for periods in (1, 2))  # so that two periods can be compared
 
 CORE_TYPES = {
     "customer_id": "string",
@@ -36,6 +37,7 @@ CORE_TYPES = {
     "monetary_value": "float64",
     "items": "int64",
     **{f"spend_{days}d": "decimal(18, 2)" for days in WINDOWS},
+    **{f"purchase_days_{days}d": "int32" for days in COUNTED},
     "first_channel": "string",
     "last_channel": "string",
 }
@@ -128,6 +130,7 @@ def _customers(days: ibis.Table, as_of: date) -> ibis.Table:
         last_channel=days.channel.argmax(days.bought_on, where=days.bought & days.channel.notnull()),
         first_spend=days.net.argmin(days.bought_on, where=days.bought),
         **{f"spend_{n}d": days.net.sum(where=_within(days.event_date, as_of, n)).fill_null(0) for n in WINDOWS},
+        **{f"purchase_days_{n}d": days.bought_on.count(where=_within(days.event_date, as_of, n)) for n in COUNTED},
     )
     table = table.filter(table.purchase_days > 0)
     today = ibis.literal(as_of)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ddcrm.pipeline.staged import StagedDay
     from ddcrm.scoring.actions import Actions
     from ddcrm.scoring.models import ScoringModel, ScoringModels
-    from ddcrm.scoring.segments import Segmentation
+    from ddcrm.scoring.schemes.base import Segmentation
     from ddcrm.scoring.tables import DaySegments
     from ddcrm.training.registry import ModelRef, Registry
 
@@ -64,7 +64,8 @@ def day_inputs(settings: Settings, registry: Registry, as_of: date) -> Inputs:
 
 def scoring_settings(settings: Settings) -> dict[str, Any]:
     """The settings that scores depend on."""
-    return {"purchase": settings.purchase.model_dump(mode="json"), "value": settings.value.model_dump(mode="json")}
+    groups = ("purchase", "segments", "value")
+    return {name: getattr(settings, name).model_dump(mode="json") for name in groups}
 
 
 def fingerprint(settings: Settings, days: Sequence[tuple[Inputs, str | None]], actions: Actions) -> str:
@@ -93,16 +94,18 @@ def segments_of(engine: Engine, registry: Registry, inputs: Inputs) -> tuple[Day
 
 def _compute_segments(engine: Engine, registry: Registry, inputs: Inputs) -> tuple[DaySegments, str | None]:
     from ddcrm.features.table import feature_table
-    from ddcrm.scoring.scores import SCORING_COLUMNS, scored
+    from ddcrm.scoring.schemes import scoring_features
+    from ddcrm.scoring.schemes.base import Day
+    from ddcrm.scoring.scores import scored
     from ddcrm.scoring.tables import DaySegments
     from ddcrm.warehouse.digest import digest_table
 
-    features = feature_table(engine, inputs.as_of, SCORING_COLUMNS)
+    features = feature_table(engine, inputs.as_of, scoring_features(engine.settings.segments))
     if features is None or not features.num_rows:
         return DaySegments.nobody(), None
     models = inputs.load(registry)
     scores = scored(features, models, engine.settings.value)
-    return DaySegments.of(scores, models), digest_table(features, ["customer_id"])
+    return DaySegments.of(Day(scores, models, engine.settings.segments)), digest_table(features, ["customer_id"])
 
 
 def _read_segments(day: StagedDay) -> DaySegments:
@@ -119,7 +122,7 @@ def _read_segments(day: StagedDay) -> DaySegments:
 def _segmentation(part: pa.Table) -> Segmentation:
     import pyarrow as pa
 
-    from ddcrm.scoring.segments import Segmentation
+    from ddcrm.scoring.schemes.base import Segmentation
 
     segment = pa.concat_arrays(part["segment"].chunks)
     return Segmentation(part["scheme"][0].as_py(), tuple(segment.dictionary.to_pylist()), segment.indices.to_numpy())

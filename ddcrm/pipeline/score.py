@@ -105,11 +105,13 @@ def _compute(
     """The tables, and what their manifest says of them."""
     from ddcrm.features.table import required_features
     from ddcrm.pipeline.day import fingerprint, segments_of
-    from ddcrm.scoring.scores import SCORING_COLUMNS, scored
+    from ddcrm.scoring.schemes import scoring_features
+    from ddcrm.scoring.schemes.base import Day
+    from ddcrm.scoring.scores import scored
     from ddcrm.scoring.tables import published_tables
     from ddcrm.warehouse.digest import digest_table
 
-    features = required_features(engine, today.as_of, SCORING_COLUMNS)
+    features = required_features(engine, today.as_of, scoring_features(engine.settings.segments))
     digest = digest_table(features, ["customer_id"])
     progress.point("score.features", customers=features.num_rows)
     yesterday, digest_before = segments_of(engine, registry, before)
@@ -123,7 +125,8 @@ def _compute(
         "segments_key": today.key,
         "fingerprint": fingerprint(engine.settings, [(today, digest), (before, digest_before)], actions),
     }
-    return published_tables(today.as_of, scores, models, yesterday, actions), facts
+    day = Day(scores, models, engine.settings.segments)
+    return published_tables(today.as_of, day, yesterday, actions), facts
 
 
 def publish(settings: Settings, as_of: date) -> PublishResult:

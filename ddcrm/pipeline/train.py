@@ -165,7 +165,8 @@ def _previous(models: Registry, as_of: date) -> ModelRef | None:
 def _settings_of(settings: Settings, name: str) -> dict[str, Any]:
     """What the settings say that the fit depends on."""
     value = {"unit_days", "min_customers", "min_repeat_customers"}
-    own = settings.segments.model_dump() if name == "kmeans" else settings.value.model_dump(include=value)
+    kmeans = settings.segments.model_dump(include={"k_min", "k_max"})
+    own = kmeans if name == "kmeans" else settings.value.model_dump(include=value)
     return {**own, "purchase": settings.purchase.model_dump(mode="json")}
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ddcrm.errors import SettingsError
-from ddcrm.scoring.segments import SCHEMES
+from ddcrm.models.cluster_names import NEUTRAL, WORDS
+from ddcrm.scoring.schemes import SCHEMES
 
 PROJECT_FILE = "segment_actions.toml"
 
@@ -38,7 +39,8 @@ class Actions:
 def parse_actions(*documents: tuple[str, str]) -> Actions:
     """The actions of TOML documents, each as (name, text), later ones over earlier ones.
 
-    Raises SettingsError naming the document for what is not TOML, a scheme that there is not, or a text that is none.
+    Raises SettingsError naming the document for what is not TOML, a scheme or a segment that there is not, or a text
+    that is none.
     """
     texts: dict[str, dict[str, str]] = {scheme: {} for scheme in SCHEMES}
     for name, document in documents:
@@ -71,7 +73,21 @@ def _parsed(name: str, document: str) -> dict[str, dict[str, str]]:
         )
         if wrong:
             raise SettingsError(f"{name}: [{scheme}] {wrong[0]} must be a text", hint='Write "segment" = "what to do".')
+        _check_segments(name, scheme, entries)
     return schemes
+
+
+def _check_segments(name: str, scheme: str, entries: Mapping[str, str]) -> None:
+    """Every entry must be able to fit a segment: one of the scheme's own, or of the traits that name clusters."""
+    names = SCHEMES[scheme].names
+    for segment in entries:
+        known = segment in names if names else _traits(segment) <= _TRAITS
+        if segment != "default" and not known:
+            choice = f"Segments: {', '.join(names)}." if names else f"Traits: {', '.join(sorted(_TRAITS))}."
+            raise SettingsError(f"{name}: [{scheme}] has no segment {segment!r}", hint=choice)
+
+
+_TRAITS = frozenset(word for pair in WORDS.values() for word in pair) | {NEUTRAL}
 
 
 def _traits(name: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ddcrm.scoring.segments import Segmentation
+from ddcrm.scoring.schemes.base import Segmentation
 
 if TYPE_CHECKING:
     import pyarrow as pa

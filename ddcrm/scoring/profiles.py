@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ddcrm.models.rfm import SEGMENT_CODES
 from ddcrm.scoring.actions import Actions
-from ddcrm.scoring.models import ScoringModel, ScoringModels
 from ddcrm.scoring.money import Cents, divided
+from ddcrm.scoring.schemes import SCHEMES
+from ddcrm.scoring.schemes.base import Day, Segmentation
 from ddcrm.scoring.scores import Scored
-from ddcrm.scoring.segments import Segmentation
-from ddcrm.scoring.tiers import rule_of
+from ddcrm.scoring.words import money, number
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,21 +36,19 @@ class _Group:
     @property
     def typical(self) -> str:
         """The same in words."""
-        often = f"{_number(self.frequency_mean)} purchase days after the first"
-        words = [f"last purchase {_number(self.recency_days_median)} days ago (median)", often]
-        words.append(f"{_money(self.monetary_value_mean)} a purchase day")
+        often = f"{number(self.frequency_mean)} purchase days after the first"
+        words = [f"last purchase {number(self.recency_days_median)} days ago (median)", often]
+        words.append(f"{money(self.monetary_value_mean)} a purchase day")
         if self.clv_mean is not None:
-            words.append(f"{_money(self.clv_mean)} expected")
+            words.append(f"{money(self.clv_mean)} expected")
         return ", ".join(words)
 
 
-def segment_profiles(
-    as_of: date, scores: Scored, found: Sequence[Segmentation], models: ScoringModels, actions: Actions
-) -> pa.Table:
+def segment_profiles(as_of: date, day: Day, found: Sequence[Segmentation], actions: Actions) -> pa.Table:
     """The published table: a row for each segment that has customers, in the order of scheme and segment."""
     import pyarrow as pa
 
-    rows = [row for segmentation in found for row in _rows(scores, segmentation, models, actions)]
+    rows = [row for segmentation in found for row in _rows(day, segmentation, actions)]
     rows.sort(key=lambda row: (row["scheme"].encode(), row["segment"].encode()))
     return pa.Table.from_pylist([{"as_of": as_of, **row} for row in rows], schema=schema())
 
@@ -60,27 +57,27 @@ def schema() -> pa.Schema:
     """Columns and types of segment_profiles."""
     import pyarrow as pa
 
-    money, text = pa.decimal128(18, 2), pa.string()
+    amount, text = pa.decimal128(18, 2), pa.string()
     return pa.schema([
         pa.field("as_of", pa.date32(), False), pa.field("scheme", text, False), pa.field("segment", text, False),
         pa.field("customers", pa.int32(), False), ("share", pa.float64()), ("revenue_share", pa.float64()),
-        ("recency_days_median", pa.float64()), ("frequency_mean", pa.float64()), ("monetary_value_mean", money),
-        ("clv_365d_mean", money), ("typical", text), ("rule", text), ("action", text),
+        ("recency_days_median", pa.float64()), ("frequency_mean", pa.float64()), ("monetary_value_mean", amount),
+        ("clv_365d_mean", amount), ("typical", text), ("rule", text), ("action", text),
     ])  # fmt: skip
 
 
-def _rows(scores: Scored, segmentation: Segmentation, models: ScoringModels, actions: Actions) -> list[dict[str, Any]]:
+def _rows(day: Day, segmentation: Segmentation, actions: Actions) -> list[dict[str, Any]]:
     order = np.argsort(segmentation.codes, kind="stable")
     sizes = np.bincount(segmentation.codes, minlength=len(segmentation.names))
     parts = np.split(order, np.cumsum(sizes)[:-1])
-    revenue = np.maximum(scores.spend, 0)
+    revenue = np.maximum(day.scores.spend, 0)
     total = int(revenue.sum())
     rows = []
     for name, customers in zip(segmentation.names, parts, strict=True):
         if len(customers):
-            group = _group(scores, revenue, customers)
+            group = _group(day.scores, revenue, customers)
             rows.append({**_facts(group, len(order), total), "scheme": segmentation.scheme, "segment": name,
-                         "rule": _rule(segmentation.scheme, name, models.kmeans),
+                         "rule": SCHEMES[segmentation.scheme].rule(day, name),
                          "action": actions.of(segmentation.scheme, name)})  # fmt: skip
     return rows
 
@@ -111,24 +108,5 @@ def _facts(group: _Group, customers: int, revenue: int) -> dict[str, Any]:
     }
 
 
-def _rule(scheme: str, segment: str, kmeans: ScoringModel) -> str:
-    if scheme == "rfm":
-        return f"RFM codes {', '.join(SEGMENT_CODES[segment])}"
-    if scheme == "value_tier":
-        return rule_of(segment)
-    profile = kmeans.estimator.profile_
-    center = profile[profile["name"] == segment].iloc[0]
-    return "closest to " + ", ".join(f"{column} {_number(center[column])}" for column in kmeans.estimator.columns)
-
-
 def _decimal(cents: int) -> Decimal:
     return Decimal(cents).scaleb(-2)
-
-
-def _money(cents: int) -> str:
-    return f"{_decimal(cents):,.2f}"
-
-
-def _number(value: float) -> str:
-    """With one decimal where it tells something."""
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.1f}"

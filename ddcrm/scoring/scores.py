@@ -19,6 +19,8 @@ from ddcrm.settings import ValueSettings
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ddcrm.scoring.schemes.loyalty import Loyalty
+
 SCORING_COLUMNS = (
     "customer_id", "recency_days", "tenure_days", "frequency", "purchase_days", "spend", "monetary_value",
     "repeat_monetary_value",
@@ -28,8 +30,12 @@ SCORING_COLUMNS = (
 
 @dataclass(frozen=True)
 class Scored:
-    """The scores of all customers at an as_of as arrays, (n,) each in the order of customer_id; None where withheld."""
+    """The scores of all customers at an as_of as arrays, (n,) each in the order of customer_id; None where withheld.
 
+    features: what they were computed from, in the same order.
+    """
+
+    features: pa.Table
     customer_id: pa.Array
     columns: dict[str, NDArray[Any]]
     spend: Cents
@@ -41,7 +47,7 @@ class Scored:
 
 
 def scored(features: pa.Table, models: ScoringModels, value: ValueSettings) -> Scored:
-    """Score the customers; features: SCORING_COLUMNS, a row a customer, in any order of rows."""
+    """Score the customers; features: SCORING_COLUMNS at least, a row a customer, in any order of rows."""
     features = _sorted(features)
     columns = {name: features[name].to_numpy() for name in SCORING_COLUMNS if name not in ("customer_id", "spend")}
     spend = cents_of(features["spend"])
@@ -51,10 +57,10 @@ def scored(features: pa.Table, models: ScoringModels, value: ValueSettings) -> S
     rfm = rfm_scores(columns["recency_days"], columns["frequency"], monetary)
     tier = None if clv is None else value_tiers(clv)
     customer_id = features["customer_id"].combine_chunks()
-    return Scored(customer_id, columns, spend, monetary, rfm, seen, clv, tier)
+    return Scored(features, customer_id, columns, spend, monetary, rfm, seen, clv, tier)
 
 
-def customer_scores(scores: Scored, as_of: date, models: ScoringModels) -> pa.Table:
+def customer_scores(scores: Scored, as_of: date, models: ScoringModels, loyalty: Loyalty | None = None) -> pa.Table:
     """The published table, with the columns and types of `schema`, in the order of customer_id."""
     import pyarrow as pa
 
@@ -74,6 +80,7 @@ def customer_scores(scores: Scored, as_of: date, models: ScoringModels) -> pa.Ta
         "withheld": _repeated(models.withheld, pa.string(), n),
         "bgnbd_version": _repeated(models.bgnbd.version, pa.string(), n),
         "gamma_gamma_version": _repeated(models.gamma_gamma.version, pa.string(), n),
+        **_loyalty(loyalty, n),
     }
     return pa.table(columns, schema=schema())
 
@@ -89,9 +96,12 @@ def schema() -> pa.Schema:
         ("f", pa.int16()), ("m", pa.int16()), ("rfm", text), ("p_alive", pa.float64()),
         ("expected_orders_90d", pa.float64()), ("expected_orders_365d", pa.float64()), ("clv_365d", money),
         ("value_tier", text), ("withheld", text), ("bgnbd_version", text), ("gamma_gamma_version", text),
+        ("loyalty_score", pa.float64()),
+        *((f"loyalty_{name}", pa.int16()) for name in LOYALTY),
     ])  # fmt: skip
 
 
+LOYALTY = ("often", "much", "kinds", "regular")
 TIER_NAMES = tuple(name for name, _ in TIERS)
 ALL_SCORES = np.array([(r, f, m) for r in range(1, 6) for f in range(1, 6) for m in range(1, 6)], dtype=np.int8)
 RFM_CODES = tuple(rfm_code(*ALL_SCORES.T).tolist())
@@ -124,6 +134,15 @@ def _lifetime_value(seen: Outlook | None, models: ScoringModels, columns: dict[s
     if seen is None or models.gamma_gamma.estimator is None:
         return None
     return rounded_cents(seen.discounted * expected_spend(models.gamma_gamma.estimator, columns), "clv_365d")
+
+
+def _loyalty(loyalty: Loyalty | None, n: int) -> dict[str, pa.Array]:
+    import pyarrow as pa
+
+    parts = loyalty.components if loyalty else dict.fromkeys(LOYALTY)
+    columns = {name: pa.nulls(n, pa.int16()) if parts[name] is None else pa.array(parts[name]) for name in LOYALTY}
+    score = _floats(loyalty.score if loyalty else None, n)
+    return {"loyalty_score": score, **{f"loyalty_{name}": column for name, column in columns.items()}}
 
 
 def _repeated(value: Any, kind: Any, n: int) -> pa.Array:

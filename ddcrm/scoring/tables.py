@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ddcrm.scoring.actions import Actions
 from ddcrm.scoring.migration import segment_migration
-from ddcrm.scoring.models import ScoringModels
 from ddcrm.scoring.profiles import segment_profiles
-from ddcrm.scoring.scores import Scored, customer_scores
-from ddcrm.scoring.segments import Segmentation, customer_segments, segmentations
+from ddcrm.scoring.schemes.base import Day, Segmentation
+from ddcrm.scoring.scores import customer_scores
+from ddcrm.scoring.segments import customer_segments, segmentations
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,19 +33,21 @@ class DaySegments:
         return cls(pa.array([], pa.string()), ())
 
     @classmethod
-    def of(cls, scores: Scored, models: ScoringModels) -> DaySegments:
+    def of(cls, day: Day) -> DaySegments:
         """The segments of customers who were scored."""
-        return cls(scores.customer_id, segmentations(scores, models))
+        return cls(day.scores.customer_id, segmentations(day))
+
+    def detail(self, scheme: str) -> Any:
+        """What a scheme knows of each customer besides; None without the scheme."""
+        return next((segmentation.detail for segmentation in self.found if segmentation.scheme == scheme), None)
 
 
-def published_tables(
-    as_of: date, scores: Scored, models: ScoringModels, before: DaySegments, actions: Actions
-) -> dict[str, pa.Table]:
+def published_tables(as_of: date, day: Day, before: DaySegments, actions: Actions) -> dict[str, pa.Table]:
     """The tables by name, each in the order of its key."""
-    today = DaySegments.of(scores, models)
+    today = DaySegments.of(day)
     return {
-        "customer_scores": customer_scores(scores, as_of, models),
+        "customer_scores": customer_scores(day.scores, as_of, day.models, today.detail("loyalty")),
         "customer_segments": customer_segments(today.customers, today.found, as_of),
-        "segment_profiles": segment_profiles(as_of, scores, today.found, models, actions),
+        "segment_profiles": segment_profiles(as_of, day, today.found, actions),
         "segment_migration": segment_migration(as_of, today.customers, today.found, before.customers, before.found),
     }

@@ -81,13 +81,18 @@ customer_scores = _published(
     _column("withheld", Text, "Why the value scores are NULL; NULL where they are given"),
     _column("bgnbd_version", Text, "Version of the BG/NBD model (ops.models)"),
     _column("gamma_gamma_version", Text, "Version of the Gamma-Gamma model (ops.models)"),
+    _column("loyalty_score", Double, "Loyalty, 0 to 99: the mean of its parts that are known; NULL without the scheme"),
+    _column("loyalty_often", SmallInteger, "Per cent of customers who bought on fewer days of the window"),
+    _column("loyalty_much", SmallInteger, "Per cent of customers who spent less in the window"),
+    _column("loyalty_kinds", SmallInteger, "Per cent of customers who bought fewer different products"),
+    _column("loyalty_regular", SmallInteger, "Per cent of customers who bought less regularly"),
 )
 
 customer_segments = _published(
     "customer_segments",
     "The segment of each customer in each scheme",
     _key("as_of", Date, "The day at whose end this was known"),
-    _key("scheme", Text, "The way of segmenting: rfm, kmeans, value_tier"),
+    _key("scheme", Text, "The way of segmenting (docs/models.md)"),
     _key("customer_id", Text, "The customer"),
     _column("segment", Text, "The segment's name", required=True),
 )

@@ -99,6 +99,8 @@ def _expected_one(mine: list[Line], bought: list[Line], as_of: date) -> Line:
         within = [entry for entry in mine if entry["event_date"] > as_of - timedelta(days=days_back)]
         row[f"spend_{days_back}d"] = sum((entry["amount"] for entry in within), Decimal(0))
         row[f"orders_{days_back}d"] = sum(1 for day in ordered.values() if day > as_of - timedelta(days=days_back))
+    for days_back in (30, 60, 90, 180, 365, 730):
+        row[f"purchase_days_{days_back}d"] = sum(1 for day in days if day > as_of - timedelta(days=days_back))
     return row
 
 

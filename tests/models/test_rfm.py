@@ -44,6 +44,12 @@ class TestScores:
         assert all(len(set(scores[purchases == value])) == 1 for value in set(purchases))
         assert (rfm_scores(purchases, purchases[order], purchases).f == scores[order]).all()
 
+    def test_where_most_bought_once_they_share_the_fifth_of_their_middle(self) -> None:
+        bought = np.repeat([0, 1, 2, 5], [70, 15, 10, 5])
+        scores = rfm_scores(np.zeros(100), bought, np.zeros(100)).f
+        middles = {0: 35.0, 1: 77.5, 2: 90.0, 5: 97.5}
+        assert scores.tolist() == [1 + int(middles[value] // 20) for value in bought.tolist()]
+
     def test_infinite_values_are_equal_too(self) -> None:
         assert rfm_scores([1, 2, 3, 4], [1, 2, np.inf, np.inf], [1, 2, 3, 4]).f.tolist() == [1, 2, 4, 4]
 

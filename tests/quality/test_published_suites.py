@@ -32,12 +32,16 @@ SCORE: Row = {
     "as_of": DAY, "customer_id": "C1", "recency_days": 10, "frequency": 5, "tenure_days": 100, "monetary_value": 20,
     "r": 3, "f": 4, "m": 2, "rfm": "342", "p_alive": 0.7, "expected_orders_90d": 1.0, "expected_orders_365d": 3.0,
     "clv_365d": 80, "value_tier": "gold", "withheld": None, "bgnbd_version": "v1", "gamma_gamma_version": "g1",
+    "loyalty_score": 40.25, "loyalty_often": 80, "loyalty_much": 60, "loyalty_kinds": 0, "loyalty_regular": 21,
 }  # fmt: skip
 GOOD_SCORES: list[Row] = [
     {**SCORE, "customer_id": "C1"},
     {**SCORE, "customer_id": "C2", "frequency": 0, "tenure_days": 10, "monetary_value": 0, "clv_365d": 0},
     {**SCORE, "customer_id": "C3", "recency_days": 0, "tenure_days": 1, "frequency": 1, "p_alive": 1.0},
     {**SCORE, "customer_id": "C4", "p_alive": 0.0, "expected_orders_90d": 0.0, "expected_orders_365d": 0.0},
+    {**SCORE, "customer_id": "C6", "loyalty_score": None, "loyalty_often": None, "loyalty_much": None,
+     "loyalty_kinds": None, "loyalty_regular": None},
+    {**SCORE, "customer_id": "C7", "loyalty_kinds": None, "loyalty_regular": 1, "loyalty_score": 47.0},
     {**SCORE, "customer_id": "C5", "clv_365d": None, "value_tier": None, "withheld": "gamma_gamma: not trained",
      "gamma_gamma_version": None},
 ]  # fmt: skip
@@ -80,9 +84,26 @@ BAD_SCORES: Planted = [
     ({"withheld": "no model"}, ["A value is given,"]),
     ({"bgnbd_version": None}, ["A value is given,"]),
     ({"gamma_gamma_version": None}, ["A value is given,"]),
+    (
+        {
+            "loyalty_score": 100.0,
+            "loyalty_often": 100,
+            "loyalty_much": 100,
+            "loyalty_kinds": 100,
+            "loyalty_regular": 100,
+        },
+        ["loyalty_score between"],
+    ),
+    ({"loyalty_score": 40.0}, ["The score of loyalty"]),
+    ({"loyalty_score": None}, ["The score of loyalty"]),
+    ({"loyalty_often": -20, "loyalty_much": 99, "loyalty_kinds": 61}, ["The score of loyalty"]),
 ]
 
-SCHEMES = {"rfm": ("Champions", "Cannot Lose Them"), "kmeans": ("often", "rare"), "value_tier": ("gold", "bronze")}
+SCHEMES = {
+    "rfm": ("Champions", "Cannot Lose Them"), "kmeans": ("often", "rare"), "value_tier": ("gold", "bronze"),
+    "lifecycle": ("new", "lapsed"), "loyalty": ("loyal", "not loyal"), "usage": ("heavy", "zero"),
+}  # fmt: skip
+FIXED = ("lifecycle", "loyalty", "usage")
 GOOD_SEGMENTS: list[Row] = [
     {"as_of": DAY, "scheme": scheme, "customer_id": f"C{n}", "segment": names[n % 2]}
     for scheme, names in SCHEMES.items()
@@ -94,12 +115,13 @@ BAD_SEGMENTS: Planted = [
     ({"as_of": OTHER_DAY}, ["as_of unique count"]),
     ({"customer_id": None}, ["customer_id not null"]),
     ({"scheme": None}, ["scheme not null"]),
-    ({"scheme": "density"}, ["scheme in set", "Every scheme has every"]),
+    ({"scheme": "gender"}, ["scheme in set", "Every scheme has every"]),
     ({"segment": None}, ["segment not null"]),
     ({"segment": ""}, ["segment length"]),
     ({"segment": "x" * 81}, ["segment length"]),
     ({"scheme": "rfm", "segment": "often"}, ["segment in set where scheme == rfm"]),
     ({"scheme": "value_tier", "segment": "often"}, ["segment in set where scheme == value_tier"]),
+    *(({"scheme": scheme, "segment": "often"}, [f"segment in set where scheme == {scheme}"]) for scheme in FIXED),
 ]
 
 PROFILE: Row = {
@@ -116,10 +138,11 @@ BAD_PROFILES: Planted = [
     ({"as_of": None}, ["as_of not null"]),
     ({"as_of": OTHER_DAY}, ["as_of unique count"]),
     ({"scheme": None}, ["scheme not null"]),
-    ({"scheme": "density"}, ["scheme in set", "Every scheme has every"]),
+    ({"scheme": "gender"}, ["scheme in set", "Every scheme has every"]),
     ({"segment": None}, ["segment not null"]),
     ({"segment": "often"}, ["segment in set where scheme == rfm"]),
     ({"scheme": "value_tier", "segment": "often"}, ["segment in set where scheme == value_tier"]),
+    *(({"scheme": scheme, "segment": "often"}, [f"segment in set where scheme == {scheme}"]) for scheme in FIXED),
     ({"customers": 0, "share": 0.0}, ["customers between"]),
     ({"share": None}, ["share not null"]),
     ({"share": -0.5}, ["share between"]),
@@ -143,13 +166,27 @@ BAD_MIGRATION: Planted = [
     ({"as_of": None}, ["as_of not null"]),
     ({"as_of": OTHER_DAY}, ["as_of unique count"]),
     ({"scheme": None}, ["scheme not null"]),
-    ({"scheme": "density"}, ["scheme in set", "In every scheme every"]),
+    ({"scheme": "gender"}, ["scheme in set", "In every scheme every"]),
     ({"from_segment": None}, ["from_segment not null"]),
     ({"to_segment": None}, ["to_segment not null"]),
     ({"customers": 0}, ["customers between"]),
     ({"from_segment": "often"}, ["from_segment in set where scheme == rfm"]),
     ({"to_segment": "(new)"}, ["to_segment in set where scheme == rfm"]),
     ({"scheme": "value_tier", "to_segment": "Lost"}, ["to_segment in set where scheme == value_tier"]),
+    *(
+        (
+            {"scheme": scheme, "from_segment": SCHEMES[scheme][0], "to_segment": "Lost"},
+            [f"to_segment in set where scheme == {scheme}"],
+        )
+        for scheme in FIXED
+    ),
+    *(
+        (
+            {"scheme": scheme, "from_segment": "Lost", "to_segment": SCHEMES[scheme][1]},
+            [f"from_segment in set where scheme == {scheme}"],
+        )
+        for scheme in FIXED
+    ),
     (
         {"scheme": "kmeans", "from_segment": "(new)", "customers": 50},
         ["More than half of (warning)"],

@@ -32,7 +32,27 @@ def features() -> pa.Table:
         "spend": pa.array([Decimal(int(value)).scaleb(-2) for value in cents], pa.decimal128(18, 2)),
         "monetary_value": np.maximum(cents, 0) / 100 / (frequency + 1),
         "repeat_monetary_value": pa.array(repeat, pa.float64(), from_pandas=True),
+        **behaviour(chance, frequency, recency, tenure, cents),
     })  # fmt: skip
+
+
+def behaviour(
+    chance: np.random.Generator, frequency: np.ndarray, recency: np.ndarray, tenure: np.ndarray, cents: np.ndarray
+) -> dict[str, pa.Array]:
+    """What the schemes look at besides: windows that agree with recency and tenure, products, gaps."""
+    days = frequency + 1
+    bought = {n: np.where(recency < n, np.where(tenure < n, days, chance.integers(1, days + 1)), 0)
+              for n in (90, 180, 365)}  # fmt: skip
+    bought[180] = np.maximum.reduce([bought[90], bought[180], (recency < 180) & (tenure < 180) & (days > 1)])
+    spend = np.where(recency < 365, cents - chance.integers(0, 2000, len(cents)), 0) // 500 * 500
+    return {
+        **{f"purchase_days_{n}d": pa.array(bought[n], pa.int32()) for n in bought},
+        "spend_365d": pa.array([Decimal(int(value)).scaleb(-2) for value in spend], pa.decimal128(18, 2)),
+        "products": pa.array(np.minimum(days * 2, chance.integers(1, 12, len(days))), pa.int32()),
+        "gap_mean_days": pa.array(np.where(frequency > 0, (tenure - recency) / np.maximum(frequency, 1), np.nan),
+                                  from_pandas=True),
+        "gap_std_days": pa.array(np.where(frequency > 1, chance.random(len(days)) * 40, np.nan), from_pandas=True),
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="session")

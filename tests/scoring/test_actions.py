@@ -10,13 +10,16 @@ from ddcrm.errors import SettingsError
 from ddcrm.models import SEGMENT_CODES
 from ddcrm.models.cluster_names import WORDS
 from ddcrm.scoring.actions import parse_actions, read_actions
-from ddcrm.scoring.tiers import TIERS
+from ddcrm.scoring.schemes import SCHEMES
 
 
 def test_every_segment_has_a_packaged_action(tmp_path: Path) -> None:
     actions = read_actions(tmp_path)
     assert all(actions.of("rfm", name) for name in SEGMENT_CODES)
-    assert all(actions.of("value_tier", name) for name, _ in TIERS)
+    fixed = {name: scheme.names for name, scheme in SCHEMES.items() if scheme.names}
+    assert fixed.keys() == {"lifecycle", "loyalty", "rfm", "usage", "value_tier"}
+    named = [(name, segment) for name, names in fixed.items() for segment in names]
+    assert [one for one in named if not actions.of(*one)] == []
     traits = [word for pair in WORDS.values() for word in pair]
     texts = [actions.of("kmeans", trait) for trait in traits]
     assert all(texts)
@@ -42,7 +45,9 @@ def test_a_project_overrides_single_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [("[rfm", "not valid TOML"), ("[rmf]\na = 'b'", "unknown scheme 'rmf'"),
-     ("[rfm]\n'Lost' = 3", "Lost must be a text"), ("rfm = 'x'", "must be a text")],
+     ("[rfm]\n'Lost' = 3", "Lost must be a text"), ("rfm = 'x'", "must be a text"),
+     ("[usage]\n'Heavy' = 'x'", r"no segment 'Heavy'.*heavy, medium"),
+     ("[kmeans]\n'recent, rich' = 'x'", r"no segment 'recent, rich'.*Traits: average")],
 )  # fmt: skip
 def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "segment_actions.toml").write_text(text, "utf-8")

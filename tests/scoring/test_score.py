@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from ddcrm.errors import BatchRejectedError, LakeError, MissingDataError
 from ddcrm.pipeline.score import publish, score
 from ddcrm.pipeline.train import train
-from ddcrm.settings import Settings, load_settings
+from ddcrm.settings import SegmentSettings, Settings, load_settings
 from tests.pipeline.reading import rows
 from tests.pipeline.shop import REPOSITORY
 from tests.scoring import lake
@@ -75,7 +75,7 @@ def read(settings: Settings, as_of: date, table: str) -> list[dict[str, Any]]:
 
 def test_a_day_is_staged_once_and_the_same_everywhere(settings: Settings, trained: Path, tmp_path: Path) -> None:
     first = score(settings, DAY)
-    assert first.rows["customer_segments"] == 3 * first.rows["customer_scores"] == 3 * first.customers
+    assert first.rows["customer_segments"] == 6 * first.rows["customer_scores"] == 6 * first.customers
     assert (first.withheld, first.reused, sorted(first.models)) == (None, False, ["bgnbd", "gamma_gamma", "kmeans"])
     before = staged(settings, DAY)
     again = score(settings, DAY)
@@ -126,8 +126,17 @@ def test_without_models_the_rest_is_scored_with_the_reason(settings: Settings) -
     assert result.withheld == (
         f"bgnbd: no model was trained on or before {early}; gamma_gamma: no model was trained on or before {early}"
     )
-    assert {row["scheme"] for row in read(settings, early, "customer_segments")} == {"rfm"}
+    schemes = {row["scheme"] for row in read(settings, early, "customer_segments")}
+    assert schemes == {"lifecycle", "loyalty", "rfm", "usage"}
     assert {row["withheld"] for row in read(settings, early, "customer_scores")} == {result.withheld}
+
+
+def test_only_the_schemes_of_the_settings_are_published(settings: Settings) -> None:
+    few = settings.model_copy(update={"segments": SegmentSettings(schemes=("usage", "rfm"))})
+    assert score(few, DAY).rows["customer_segments"] == 2 * score(few, DAY).customers
+    assert {row["scheme"] for row in read(few, DAY, "customer_segments")} == {"rfm", "usage"}
+    assert {row["loyalty_score"] for row in read(few, DAY, "customer_scores")} == {None}
+    assert not score(settings, DAY).reused
 
 
 def test_a_project_s_actions_are_published(settings: Settings) -> None:

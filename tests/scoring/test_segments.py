@@ -15,18 +15,23 @@ from ddcrm.models import rfm_segment
 from ddcrm.scoring import migration, profiles, segments
 from ddcrm.scoring.actions import Actions
 from ddcrm.scoring.models import ScoringModels
+from ddcrm.scoring.schemes.base import Day
 from ddcrm.scoring.scores import scored
 from ddcrm.scoring.tables import DaySegments, published_tables
-from ddcrm.settings import ValueSettings
+from ddcrm.settings import SegmentSettings, ValueSettings
 
 DAY = date(2026, 2, 3)
 NO_ACTIONS = Actions({})
+SCHEMES = ("kmeans", "lifecycle", "loyalty", "rfm", "usage", "value_tier")
 
 
 @pytest.fixture(scope="module")
 def tables(features: pa.Table, models: ScoringModels) -> dict[str, pa.Table]:
-    scores = scored(features, models, ValueSettings())
-    return published_tables(DAY, scores, models, DaySegments.nobody(), NO_ACTIONS)
+    return published_tables(DAY, day_of(features, models), DaySegments.nobody(), NO_ACTIONS)
+
+
+def day_of(features: pa.Table, models: ScoringModels) -> Day:
+    return Day(scored(features, models, ValueSettings()), models, SegmentSettings())
 
 
 def rows_of(tables: dict[str, pa.Table]) -> pd.DataFrame:
@@ -51,7 +56,7 @@ def test_every_customer_has_one_segment_in_each_scheme(
     tables: dict[str, pa.Table], features: pa.Table, models: ScoringModels
 ) -> None:
     found = rows_of(tables)
-    assert found.groupby("scheme").size().to_dict() == {"kmeans": 500, "rfm": 500, "value_tier": 500}
+    assert found.groupby("scheme").size().to_dict() == dict.fromkeys(SCHEMES, 500)
     keys = list(zip(found["scheme"], found["customer_id"], strict=True))
     assert keys == sorted(keys)
     rfm = found[found["scheme"] == "rfm"]
@@ -82,17 +87,16 @@ def test_profiles_equal_a_grouping_of_the_published_rows(tables: dict[str, pa.Ta
         assert float(row["clv_365d_mean"]) == pytest.approx(group["clv_365d"].mean(), abs=0.00501)
         assert f"{group['recency_days'].median():,.0f}"[:2] in row["typical"]
         assert row["rule"]
-    for scheme in ("kmeans", "rfm", "value_tier"):
+    for scheme in SCHEMES:
         mine = [row for key, row in rows.items() if key[0] == scheme]
         assert sum(row["share"] for row in mine) == pytest.approx(1)
         assert sum(row["revenue_share"] for row in mine) == pytest.approx(1)
     assert "555" in rows["rfm", "Champions"]["rule"]
 
 
-def test_without_models_only_rfm_is_told(features: pa.Table) -> None:
-    scores = scored(features, ScoringModels(), ValueSettings())
-    found = published_tables(DAY, scores, ScoringModels(), DaySegments.nobody(), NO_ACTIONS)
-    assert found["customer_segments"]["scheme"].unique().to_pylist() == ["rfm"]
+def test_without_models_the_schemes_that_need_none_are_told(features: pa.Table) -> None:
+    found = published_tables(DAY, day_of(features, ScoringModels()), DaySegments.nobody(), NO_ACTIONS)
+    assert found["customer_segments"]["scheme"].unique().to_pylist() == ["lifecycle", "loyalty", "rfm", "usage"]
     assert found["segment_profiles"]["clv_365d_mean"].null_count == found["segment_profiles"].num_rows
     assert "expected" not in found["segment_profiles"]["typical"][0].as_py()
 
@@ -106,25 +110,23 @@ def test_on_the_first_day_everybody_is_new(tables: dict[str, pa.Table]) -> None:
 
 def test_migration_equals_counting_customer_by_customer(features: pa.Table, models: ScoringModels) -> None:
     chance = np.random.default_rng(2)
-    today = scored(features, models, ValueSettings())
+    today = day_of(features, models)
     earlier = features.take(pa.array(np.sort(chance.choice(500, 450, replace=False))))
     gone = earlier.slice(0, 3).set_column(0, "customer_id", pa.array(["A1", "M2", "Z3"]))
     older = pa.concat_tables([earlier, gone]).sort_by("customer_id")
     older = older.set_column(3, "frequency", pa.array(chance.permutation(older["frequency"].to_numpy()), pa.int32()))
-    before = DaySegments.of(scored(older, ScoringModels(kmeans=models.kmeans), ValueSettings()), models)
-    found = published_tables(DAY, today, models, before, NO_ACTIONS)["segment_migration"].to_pylist()
+    before = DaySegments.of(day_of(older, ScoringModels(kmeans=models.kmeans)))
+    tables = published_tables(DAY, today, before, NO_ACTIONS)
+    found = tables["segment_migration"].to_pylist()
 
     was = {}
     for segmentation in before.found:
         for customer, code in zip(before.customers.to_pylist(), segmentation.codes, strict=True):
             was[segmentation.scheme, customer] = segmentation.names[code]
-    now = {
-        (row["scheme"], row["customer_id"]): row["segment"]
-        for row in published_tables(DAY, today, models, before, NO_ACTIONS)["customer_segments"].to_pylist()
-    }
+    now = {(row["scheme"], row["customer_id"]): row["segment"] for row in tables["customer_segments"].to_pylist()}
     wanted = Counter((key[0], was.get(key, "(new)"), segment) for key, segment in now.items())
     counted = [(row["scheme"], row["from_segment"], row["to_segment"]) for row in found]
     assert {key: row["customers"] for key, row in zip(counted, found, strict=True)} == wanted
     assert counted == sorted(counted)
-    assert len([key for key in was if key not in now]) == 6
+    assert len([key for key in was if key not in now]) == 3 * 5
     assert {key[1] for key in counted if key[0] == "value_tier"} == {"(new)"}

@@ -1,0 +1,27 @@
+"""The schemes: each way of putting every customer of a day into a segment, a module each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ddcrm.scoring.schemes import kmeans, lifecycle, loyalty, rfm, usage, value_tier
+from ddcrm.scoring.schemes.base import Scheme
+from ddcrm.scoring.scores import SCORING_COLUMNS
+from ddcrm.settings import SegmentSettings
+
+SCHEMES: Mapping[str, Scheme] = {
+    scheme.name: scheme
+    for scheme in (kmeans.SCHEME, lifecycle.SCHEME, loyalty.SCHEME, rfm.SCHEME, usage.SCHEME, value_tier.SCHEME)
+}
+"""Every scheme by its name, in the order of the published tables."""
+
+
+def chosen(segments: SegmentSettings) -> list[Scheme]:
+    """The schemes that the settings name, in the order of the published tables."""
+    return [scheme for name, scheme in SCHEMES.items() if name in segments.schemes]
+
+
+def scoring_features(segments: SegmentSettings) -> tuple[str, ...]:
+    """The features that a day's scores and the chosen schemes need."""
+    more = (column for scheme in chosen(segments) for column in scheme.features(segments))
+    return tuple(dict.fromkeys((*SCORING_COLUMNS, *more)))
