@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from ddcrm.models.bgnbd import BetaGeoNBD
     from ddcrm.models.gamma_gamma import GammaGamma
     from ddcrm.models.kmeans import KMeansSegments
+    from ddcrm.models.mbgnbd import MBGNBD
     from ddcrm.models.pareto_nbd import ParetoNBD
     from ddcrm.models.persist import dump, dumps, load, loads
     from ddcrm.models.rfm import SEGMENT_CODES, RfmScores, rfm_code, rfm_scores, rfm_segment
 
 __all__ = [
+    "MBGNBD",
     "SEGMENT_CODES",
     "BetaGeoNBD",
     "GammaGamma",
@@ -33,6 +35,7 @@ _HOME = {
     "BetaGeoNBD": "bgnbd",
     "GammaGamma": "gamma_gamma",
     "KMeansSegments": "kmeans",
+    "MBGNBD": "mbgnbd",
     "ParetoNBD": "pareto_nbd",
     "RfmScores": "rfm",
     "SEGMENT_CODES": "rfm",

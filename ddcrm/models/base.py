@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -12,10 +13,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ddcrm.errors import InsufficientDataError, ModelError
+from ddcrm.models.inference import Inference, covariance
 from ddcrm.models.optimise import Likelihood, maximise
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
+RandomState = int | np.random.Generator  # a seed, or a source that goes on
 
 _KEY_LIMIT = 2**62
 _PILOT_ROWS = 20_000  # distinct rows in the thinned likelihood from which a large fit begins
@@ -165,11 +168,15 @@ def weights_of(sample_weight: ArrayLike | None, n: int, model: str) -> Floats:
     return weight
 
 
-class LikelihoodModel(BaseEstimator):
+class LikelihoodModel(Inference, BaseEstimator):
     """Base of the models that are fitted by maximum likelihood in the logarithms of positive parameters.
 
     A model names itself, its columns and its parameters, reads X with `_read`, and hands `_likelihood` to the
-    optimiser; everything about the search is here and in `optimise.py`.
+    optimiser; everything about the search is here and in `optimise.py`, about precision in `inference.py`.
+
+    Learned by each of them: its parameters, log_likelihood_ (summed), n_customers_ (the sum of weights), vcov_ (k, k)
+    in the order of parameters_, converged_, n_iter_, message_, n_features_in_ and, for named columns,
+    feature_names_in_; from these standard_errors_, aic_, bic_ and confidence_intervals().
     """
 
     _model: ClassVar[str]
@@ -193,17 +200,44 @@ class LikelihoodModel(BaseEstimator):
         self._check(found.parameters)
         for name, value in zip(self._parameters, found.parameters, strict=True):
             setattr(self, f"{name}_", float(value))
-        self.log_likelihood_ = found.value
+        self.log_likelihood_, self.n_customers_ = found.value, likelihood.total_weight
+        self.vcov_ = covariance(found.hessian, found.parameters)
         self.converged_, self.n_iter_, self.message_ = True, found.n_iter, found.message
         self._remember_features(X)
         self._remember_rows(columns)
         return self
 
-    def _read(self, X: Any) -> list[Floats]:
-        raise NotImplementedError
+    @classmethod
+    def with_parameters(cls, **parameters: float) -> Self:
+        """The model with these parameters, as if it had learned them, but without their precision.
 
+        Raises ModelError unless each parameter is named, finite and positive.
+        """
+        if set(parameters) != set(cls._parameters):
+            raise invalid(cls._model, f"its parameters are {', '.join(cls._parameters)}, not {', '.join(parameters)}")
+        model = cls()
+        for name in cls._parameters:
+            if not (np.isfinite(parameters[name]) and parameters[name] > 0):
+                raise invalid(cls._model, f"{name} is {parameters[name]}; it must be finite and positive")
+            setattr(model, f"{name}_", float(parameters[name]))
+        return model
+
+    @property
+    def parameters_(self) -> dict[str, float]:
+        """The learned parameters by name; raises sklearn's NotFittedError before fit."""
+        return dict(zip(self._parameters, self._fitted(), strict=True))
+
+    @abstractmethod
+    def log_likelihood(self, X: Any) -> Floats:
+        """Log-likelihood of each customer, shape (n,)."""
+
+    @abstractmethod
+    def _read(self, X: Any) -> list[Floats]:
+        """The model's columns of X, checked; raises ModelError."""
+
+    @abstractmethod
     def _likelihood(self, columns: list[Floats], weight: Floats) -> tuple[Likelihood, list[Floats]]:
-        raise NotImplementedError
+        """The summed log-likelihood, and where to begin; raises InsufficientDataError."""
 
     def _check(self, parameters: Floats) -> None:
         """Raise ModelError where a maximum was found that the model can't work with."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma, gammaln
 
 from ddcrm.errors import ModelError
@@ -19,6 +19,7 @@ from ddcrm.models.base import (
     Floats,
     Levels,
     LikelihoodModel,
+    RandomState,
     check_frequency,
     columns_of,
     distinct_rows,
@@ -41,8 +42,7 @@ class GammaGamma(LikelihoodModel):
     customers, the result may miss at most.
 
     Learned: p_, q_, v_ (in the unit of money), mean_spend_ (of the population: p v / (q - 1)), n_excluded_ (rows
-    that took no part), log_likelihood_ (summed), converged_, n_iter_, message_, n_features_in_ and, for named
-    columns, feature_names_in_.
+    that took no part) and what every LikelihoodModel learns.
 
     Where the fit ends at q <= 1 the population has no mean spend, and fit raises ModelError.
     """
@@ -93,6 +93,19 @@ class GammaGamma(LikelihoodModel):
         seen = _spenders(frequency, spend)
         spent = np.where(seen, frequency * np.where(seen, spend, 0.0), 0.0)
         return p * (v + spent) / (p * np.where(seen, frequency, 0.0) + q - 1)
+
+    def simulate(self, frequency: ArrayLike, random_state: RandomState = 0) -> dict[str, Floats]:
+        """Frequency and mean spend of customers who bought again `frequency` (n,) times, drawn from the model.
+
+        monetary_value is NaN where frequency is 0. The same random_state (a seed, or a Generator that goes on) gives
+        the same customers.
+        """
+        p, q, v = self._fitted()
+        x, random = np.atleast_1d(np.asarray(frequency, dtype=np.float64)), np.random.default_rng(random_state)
+        check_frequency(x, self._model)
+        rate = random.gamma(q, 1 / v, len(x))
+        total = random.standard_gamma(p * x) / rate
+        return {"frequency": x, "monetary_value": np.where(x > 0, total / np.maximum(x, 1.0), np.nan)}
 
     def _read(self, X: Any) -> list[Floats]:
         frequency, spend = columns = columns_of(X, self._columns, self._model)

@@ -44,8 +44,8 @@ class Likelihood(Protocol):
 
 @dataclass(frozen=True)
 class Maximum:
-    """Where the maximum is; `hessian` is that of the summed log-likelihood by the log-parameters, within some
-    percent: where the likelihood could be thinned, it comes from the thinned one.
+    """Where the maximum is; `hessian` is that of the log-likelihood, summed over all customers, by the log-parameters:
+    central differences of the analytic gradient there, exact to some 8 digits.
     """
 
     parameters: Floats
@@ -53,6 +53,17 @@ class Maximum:
     hessian: Floats
     n_iter: int
     message: str
+
+
+@dataclass(frozen=True)
+class _Top:
+    """Where a search ended: loss and `hessian` are negative means, the hessian within some percent."""
+
+    point: Floats
+    loss: float
+    hessian: Floats
+    n_iter: int
+    missing: float
 
 
 class _NotFoundError(Exception):
@@ -90,12 +101,19 @@ class _Search:
         self.size = likelihood.total_weight
 
     def run(self, max_iter: int) -> Maximum:
+        """The maximum, with its curvature taken on all customers; raises _NotFoundError with the reason."""
+        top = self._climb(max_iter)
+        hessian = self._hessian(top.point)
+        self._check_curved(hessian)  # the climb may have ended on the curvature of a part of the customers
+        message = f"converged: some {top.missing:.1g} of log-likelihood missing"
+        return Maximum(self._parameters(top.point), -top.loss * self.size, -hessian * self.size, top.n_iter, message)
+
+    def _climb(self, max_iter: int) -> _Top:
         thinned = self.likelihood.thinned()
         if thinned is not None:
             with suppress(_NotFoundError):
-                pilot = _Search(thinned, self.start, self.names, self.tol).run(max_iter)
-                point = np.log(pilot.parameters / self.start)
-                return self._polish(point, -pilot.hessian / thinned.total_weight, pilot.n_iter)
+                pilot = _Search(thinned, self.start, self.names, self.tol)._climb(max_iter)
+                return self._polish(pilot.point, pilot.hessian, pilot.n_iter)
         point, n_iter = self._approach(max_iter)
         return self._polish(point, None, n_iter)
 
@@ -122,7 +140,7 @@ class _Search:
             raise _NotFoundError(f"no maximum within {max_iter} iterations")
         return found.x, int(found.nit)
 
-    def _polish(self, point: Floats, hessian: Floats | None, n_iter: int) -> Maximum:
+    def _polish(self, point: Floats, hessian: Floats | None, n_iter: int) -> _Top:
         """Newton steps until at most `tol` of log-likelihood is missing; a curvature serves while it helps."""
         value, gradient = self._loss(point)
         before = np.inf
@@ -134,9 +152,7 @@ class _Search:
             if missing < _NEAR:
                 self._check_curved(hessian)
             if missing < self.tol:
-                message = f"converged: some {missing:.1g} of log-likelihood missing"
-                found = self._parameters(point), -value * self.size, -hessian * self.size
-                return Maximum(*found, n_iter=n_iter + steps, message=message)
+                return _Top(point, value, hessian, n_iter + steps, missing)
             if missing > before / 10:  # the curvature is that of another place: take it anew, here
                 before, hessian = np.inf, None
                 continue

@@ -20,6 +20,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "ddcrm.models.bgnbd.BetaGeoNBD",
     "ddcrm.models.gamma_gamma.GammaGamma",
     "ddcrm.models.kmeans.KMeansSegments",
+    "ddcrm.models.mbgnbd.MBGNBD",
     "ddcrm.models.pareto_nbd.ParetoNBD",
 )
 """The types beyond numbers, texts, containers and arrays that a model file may name."""

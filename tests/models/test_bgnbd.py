@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -18,6 +18,12 @@ from ddcrm.errors import ConvergenceError, InsufficientDataError, ModelError
 from ddcrm.models.base import distinct_rows, levels_of
 from ddcrm.models.bgnbd import BetaGeoNBD, BgNbdLikelihood
 from tests.models.cohort import bgnbd_cohort
+from tests.models.integrals import (
+    alive_at_end,
+    integrated_count,
+    integrated_expectation,
+    integrated_likelihood,
+)
 
 Floats = NDArray[np.float64]
 
@@ -39,51 +45,6 @@ def fitted(parameters: tuple[float, ...]) -> BetaGeoNBD:
 def likelihood_of(X: pd.DataFrame) -> BgNbdLikelihood:
     rows = distinct_rows([levels_of(X[name].to_numpy(dtype=float)) for name in COLUMNS])
     return BgNbdLikelihood(rows.columns, rows.weights(np.ones(len(X))))
-
-
-# The model's assumptions, integrated over lambda and p. Trapezoid sums over the whole line of log(lambda) and logit(p)
-# converge faster than any power of the step, and need no formula of the model.
-STEP = 0.08
-LOG_RATES, LOGITS = np.arange(-150.0, 8.0, STEP), np.arange(-60.0, 80.0, STEP)
-RATES, DROPOUT, STAYING = np.exp(LOG_RATES), special.expit(LOGITS), special.expit(-LOGITS)
-
-
-def rate_density(r: float, alpha: float) -> Floats:
-    """Of log(lambda), lambda ~ Gamma(r, alpha)."""
-    return stats.gamma.pdf(RATES, r, scale=1 / alpha) * RATES * STEP
-
-
-def dropout_density(a: float, b: float) -> Floats:
-    """Of logit(p), p ~ Beta(a, b)."""
-    return np.exp(a * np.log(DROPOUT) + b * np.log(STAYING) - special.betaln(a, b)) * STEP
-
-
-def alive_at_end(x: int, tenure: float, parameters: tuple[float, ...]) -> float:
-    """Likelihood of x purchases and of being there until the end."""
-    r, alpha, a, b = parameters
-    bought = RATES**x * np.exp(-RATES * tenure)
-    return float((bought * rate_density(r, alpha)).sum() * (STAYING**x * dropout_density(a, b)).sum())
-
-
-def gone_at_last(x: int, recency: float, parameters: tuple[float, ...]) -> float:
-    """Likelihood of x purchases and of leaving with the last one."""
-    r, alpha, a, b = parameters
-    bought = RATES**x * np.exp(-RATES * recency)
-    left = DROPOUT * STAYING ** (x - 1) * dropout_density(a, b)
-    return float((bought * rate_density(r, alpha)).sum() * left.sum()) if x else 0.0
-
-
-def integrated_likelihood(x: int, recency: float, tenure: float, parameters: tuple[float, ...]) -> float:
-    return alive_at_end(x, tenure, parameters) + gone_at_last(x, recency, parameters)
-
-
-def integrated_expectation(x: int, recency: float, tenure: float, t: float, parameters: tuple[float, ...]) -> float:
-    """Who is there buys as a Poisson process until they leave: (1 - exp(-lambda p t)) / p purchases in t."""
-    r, alpha, a, b = parameters
-    bought = RATES**x * np.exp(-RATES * tenure) * rate_density(r, alpha)
-    stayed = STAYING**x * dropout_density(a, b)
-    later = -np.expm1(-np.multiply.outer(RATES, DROPOUT) * t) / DROPOUT
-    return float(bought @ later @ stayed / integrated_likelihood(x, recency, tenure, parameters))
 
 
 class TestLiterature:
@@ -376,3 +337,73 @@ class TestRefusals:
     def test_weights_that_cannot_be(self, weight: list[Any]) -> None:
         with pytest.raises(ModelError, match="sample_weight"):
             BetaGeoNBD().fit(np.array([[1, 5, 10.0], [2, 5, 10.0]]), sample_weight=weight)
+
+
+class TestDiscounted:
+    @pytest.mark.parametrize("parameters", [TYPICAL, (0.6, 2.0, 3.0, 0.4)])
+    @pytest.mark.parametrize("history", HISTORIES[:4])
+    @pytest.mark.parametrize(("rate", "t"), [(0.002, 52.0), (0.002, 520.0), (0.0018, np.inf), (0.5, np.inf)])
+    def test_equals_integration_over_the_assumptions(
+        self, history: Any, parameters: tuple[float, ...], rate: float, t: float
+    ) -> None:
+        value = fitted(parameters).discounted_purchases(np.array([history]), rate, t)[0]
+        assert value == pytest.approx(integrated_expectation(*history, t, parameters, rate=rate), rel=1e-6)
+
+    def test_without_a_rate_it_is_the_purchases(self) -> None:
+        model, X = fitted(TYPICAL), np.array(HISTORIES)
+        assert model.discounted_purchases(X, 0.0, 52.0).tolist() == model.expected_purchases(X, 52.0).tolist()
+
+    @pytest.mark.parametrize(("rate", "t"), [(0.0, np.inf), (-0.1, 1.0), (np.nan, 1.0), (0.1, -1.0), (0.1, np.nan)])
+    def test_refuses_what_has_no_value(self, rate: float, t: float) -> None:
+        with pytest.raises(ModelError, match="rate"):
+            fitted(TYPICAL).discounted_purchases(np.array(HISTORIES), rate, t)
+
+
+class TestCounts:
+    @pytest.mark.parametrize("parameters", [TYPICAL, (2.0, 10.0, 1.0, 1.0), (0.6, 2.0, 3.0, 0.4)])
+    def test_equal_integration_over_the_assumptions(self, parameters: tuple[float, ...]) -> None:
+        counts = fitted(parameters).count_probabilities(30.0, 8)
+        assert counts == pytest.approx([integrated_count(x, 30.0, parameters) for x in range(9)], rel=1e-7)
+
+    def test_sum_to_one_and_to_the_expectation(self) -> None:
+        parameters = (2.0, 10.0, 1.0, 2.0)
+        counts = fitted(parameters).count_probabilities(30.0, 1000)
+        assert counts.sum() == pytest.approx(1, abs=1e-9)
+        assert counts @ np.arange(1001) == pytest.approx(float(fitted(parameters).expected_purchases_new(30.0)))
+
+    def test_in_no_time_nothing_is_bought(self) -> None:
+        assert fitted(TYPICAL).count_probabilities(0.0, 2).tolist() == [1, 0, 0]
+
+    @pytest.mark.parametrize(("t", "up_to"), [(-1.0, 3), (np.nan, 3), (1.0, -1), (1.0, 2.5)])
+    def test_refuses_what_is_no_count(self, t: float, up_to: Any) -> None:
+        with pytest.raises(ModelError):
+            fitted(TYPICAL).count_probabilities(t, up_to)
+
+
+class TestSimulation:
+    def test_draws_customers_as_the_model_expects_them(self) -> None:
+        model = fitted((0.8, 6.0, 0.7, 2.0))
+        X = model.simulate(np.full(60_000, 40.0), random_state=2)
+        expected = model.count_probabilities(40.0, 7)
+        seen = np.bincount(X["frequency"].astype(int), minlength=8)[:8] / 60_000
+        assert (np.abs(seen - expected) < 4 * np.sqrt(expected / 60_000)).all()
+        early = (X["frequency"] > 0) & (X["recency"] <= 20)
+        again = model.simulate(np.full(60_000, 40.0), random_state=np.random.default_rng(2))
+        assert [column.tolist() for column in again.values()] == [column.tolist() for column in X.values()]
+        assert 0 < early.mean() < 1
+
+    def test_a_fit_recovers_the_parameters(self) -> None:
+        truth = {"r": 0.8, "alpha": 6.0, "a": 0.7, "b": 2.0}
+        model = BetaGeoNBD().fit(BetaGeoNBD.with_parameters(**truth).simulate(np.linspace(30, 80, 30_000)))
+        for name, value in truth.items():
+            assert model.parameters_[name] == pytest.approx(value, abs=3.5 * model.standard_errors_[name])
+
+    @pytest.mark.parametrize("tenure", [[[1.0]], [-1.0], [np.nan]])
+    def test_refuses_a_tenure_that_is_none(self, tenure: Any) -> None:
+        with pytest.raises(ModelError, match="tenure"):
+            fitted(TYPICAL).simulate(tenure)
+
+    def test_rates_that_vanish_are_no_purchases(self) -> None:
+        X = fitted((1e-4, 4.0, 0.8, 2.5)).simulate(np.full(1000, 50.0))
+        assert np.isfinite(X["recency"]).all()
+        assert (X["frequency"] == 0).mean() > 0.9

@@ -164,6 +164,24 @@ class TestFit:
         assert (b.p_, b.q_, b.v_ / 100) == pytest.approx((a.p_, a.q_, a.v_), rel=1e-4)
 
 
+class TestSimulation:
+    def test_a_fit_recovers_the_parameters(self) -> None:
+        frequency = np.random.default_rng(1).integers(0, 8, 20_000)
+        X = fitted(TYPICAL).simulate(frequency, random_state=3)
+        model = GammaGamma().fit(X)
+        assert np.isnan(X["monetary_value"][frequency == 0]).all()
+        for (name, value), truth in zip(model.parameters_.items(), TYPICAL, strict=True):
+            assert value == pytest.approx(truth, abs=3.5 * model.standard_errors_[name])
+
+    def test_the_same_seed_draws_the_same(self) -> None:
+        once, again, other = (fitted(TYPICAL).simulate([3, 1], seed)["monetary_value"].tolist() for seed in (1, 1, 2))
+        assert once == again != other
+
+    def test_refuses_what_is_no_count(self) -> None:
+        with pytest.raises(ModelError, match="whole numbers"):
+            fitted(TYPICAL).simulate([1.5])
+
+
 class TestRefusals:
     def test_a_population_without_a_mean(self) -> None:
         model = GammaGamma()

@@ -19,6 +19,7 @@ from ddcrm.errors import ModelError
 from ddcrm.models.bgnbd import BetaGeoNBD
 from ddcrm.models.gamma_gamma import GammaGamma
 from ddcrm.models.kmeans import KMeansSegments
+from ddcrm.models.mbgnbd import MBGNBD
 from ddcrm.models.pareto_nbd import ParetoNBD
 from ddcrm.models.persist import TRUSTED_TYPES, dump, dumps, load, loads
 from tests.models.cohort import bgnbd_cohort, gamma_gamma_cohort
@@ -42,13 +43,14 @@ def customers() -> pd.DataFrame:
 
 MODELS = {
     "bgnbd": (lambda: BetaGeoNBD().fit(purchases()), lambda model: model.expected_purchases(purchases(), 26.0)),
+    "mbgnbd": (lambda: MBGNBD().fit(purchases()), lambda model: model.discounted_purchases(purchases(), 0.01)),
     "gamma_gamma": (lambda: GammaGamma().fit(spend()), lambda model: model.expected_spend(spend())),
     "pareto_nbd": (lambda: ParetoNBD().fit(purchases()), lambda model: model.expected_purchases(purchases(), 26.0)),
     "kmeans": (lambda: KMeansSegments().fit(customers()), lambda model: model.predict(customers())),
 }
 
 
-INPUTS = {"bgnbd": purchases, "gamma_gamma": spend, "pareto_nbd": purchases, "kmeans": customers}
+INPUTS = {"bgnbd": purchases, "mbgnbd": purchases, "gamma_gamma": spend, "pareto_nbd": purchases, "kmeans": customers}
 
 
 class Foreign(BaseEstimator):
