@@ -65,9 +65,7 @@ def discounted(expected: Callable[[float], Floats], rate: float, t: float, scale
     By parts it is exp(-rate t) E(t) + rate * integral of exp(-rate u) E(u) du, taken by Gauss-Legendre in
     log(1 + u / scale), where E is smooth for all ages and horizons; scale: that of the model's rates, alpha say.
     """
-    check_amounts(np.array([rate]), "rate", model)
-    if not t >= 0 or (np.isinf(t) and rate == 0):
-        raise invalid(model, f"t is {t} at rate {rate}; it must not be negative, and finite at rate 0")
+    check_discount(rate, t, model)
     if rate == 0 or t == 0:
         return expected(t)
     end = min(t, _TIDY / rate)
@@ -78,6 +76,13 @@ def discounted(expected: Callable[[float], Floats], rate: float, t: float, scale
         at = scale * np.expm1(node)
         total = total + weight * rate * (scale + at) * np.exp(-rate * at) * expected(at)
     return total
+
+
+def check_discount(rate: float, t: float, model: str) -> None:
+    """Raise ModelError unless neither is negative, the rate is finite, and t is finite, too, at rate 0."""
+    check_amounts(np.array([rate]), "rate", model)
+    if not t >= 0 or (np.isinf(t) and rate == 0):
+        raise invalid(model, f"t is {t} at rate {rate}; it must not be negative, and finite at rate 0")
 
 
 def tenures_of(tenure: ArrayLike, model: str) -> Floats:

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ddcrm.models.legendre import legendre_nodes
 
 Floats = NDArray[np.float64]
 
@@ -138,7 +139,7 @@ def _by_size(sizes: NDArray[np.int16]) -> Iterator[tuple[int, NDArray[np.intp]]]
 
 def _block(columns: list[Floats], by_purchase: NDArray[np.bool_], s: float, size: int, slopes: bool) -> Floats:
     near, far, near_power, far_power, span = columns
-    nodes, weights = _legendre(size)
+    nodes, weights = legendre_nodes(size)
     axis = np.multiply.outer(nodes, span)
     y = near * np.expm1(axis)
     log_far, beyond = np.log1p(y / far), far + y
@@ -149,10 +150,3 @@ def _block(columns: list[Floats], by_purchase: NDArray[np.bool_], s: float, size
         return density.sum(axis=0, keepdims=True)
     parts = (axis, log_far, 1 / (near + y), 1 / beyond)
     return np.array([density.sum(axis=0), *(np.einsum("ij,ij->j", density, part) for part in parts)])
-
-
-@lru_cache(maxsize=_MOST_NODES)
-def _legendre(size: int) -> tuple[Floats, Floats]:
-    """Gauss-Legendre nodes and weights on [0, 1]."""
-    nodes, weights = np.polynomial.legendre.leggauss(size)
-    return (nodes + 1) / 2, weights / 2

@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import digamma, exprel, gammaln
+from scipy.special import digamma, gammaln
 
 from ddcrm.models.base import (
     Floats,
     Levels,
-    LikelihoodModel,
+    RandomState,
     check_amounts,
     check_frequency,
     check_times,
@@ -26,11 +26,15 @@ from ddcrm.models.base import (
     levels_of,
     thinned_rows,
 )
+from ddcrm.models.btyd import BuyTillYouDie, check_discount, check_up_to, tenures_of
 from ddcrm.models.dropout import Dropout, Histories, dropout, dropout_slopes
 from ddcrm.models.optimise import Likelihood
+from ddcrm.models.pareto_expectations import count_probabilities, discounted_if_alive, expected_if_alive
+
+_SLOWEST = 1e-300  # a rate drawn below it may have become 0
 
 
-class ParetoNBD(LikelihoodModel):
+class ParetoNBD(BuyTillYouDie):
     """Pareto/NBD, fitted by maximum likelihood.
 
     X is a DataFrame, or a mapping of arrays, with the columns frequency (repeat purchases, whole numbers), recency
@@ -40,9 +44,8 @@ class ParetoNBD(LikelihoodModel):
     Parameters: max_iter bounds the iterations of L-BFGS-B; tol is how much log-likelihood, summed over all
     customers, the result may miss at most.
 
-    Learned: r_, alpha_, s_, beta_, log_likelihood_ (summed), converged_, n_iter_, message_, n_features_in_ and, for
-    named columns, feature_names_in_. The same customers give the same bits in whatever order they come (as long as
-    weights are whole numbers).
+    Learned: r_, alpha_, s_, beta_ and what every LikelihoodModel learns. The same customers give the same bits in
+    whatever order they come (as long as weights are whole numbers).
 
     Unlike BG/NBD a customer may have left before a second purchase: P(alive) is below 1 for everybody.
     """
@@ -83,11 +86,9 @@ class ParetoNBD(LikelihoodModel):
 
         Fader & Hardie (2005), eq. 41. Raises ModelError for X or t that is not valid.
         """
-        r, alpha, s, beta = parameters = self._fitted()
-        frequency, recency, tenure = self._read(X)
         check_amounts(np.array([t], dtype=np.float64), "t", self._model)
-        alive = _alive(dropout(_histories(frequency, recency, tenure, parameters)))
-        return alive * _expected_if_alive((r + frequency, alpha + tenure, s, beta + tenure), np.float64(t))
+        alive, ahead = self._outlook(X)
+        return alive * expected_if_alive(ahead, np.float64(t))
 
     def expected_purchases_new(self, t: ArrayLike) -> Floats:
         """Expected repeat purchases of a new customer in the first `t` units of time, the shape of t.
@@ -96,7 +97,47 @@ class ParetoNBD(LikelihoodModel):
         """
         times = np.asarray(t, dtype=np.float64)
         check_amounts(times.ravel(), "t", self._model)
-        return _expected_if_alive(self._fitted(), times)
+        return expected_if_alive(self._fitted(), times)
+
+    def count_probabilities(self, t: float, up_to: int) -> Floats:
+        """Probabilities that a new customer buys 0, 1, ..., up_to times again in `t` units, shape (up_to + 1,).
+
+        Fader & Hardie (2005), section 3. Raises ModelError for a negative t or up_to.
+        """
+        check_amounts(np.array([t], dtype=np.float64), "t", self._model)
+        counts = np.arange(check_up_to(up_to, self._model) + 1.0)
+        return count_probabilities(float(t), counts, self._fitted())
+
+    def discounted_purchases(self, X: Any, rate: float, t: float = np.inf) -> Floats:
+        """Expected purchases of each customer in the next `t` units, each discounted to now, shape (n,).
+
+        Over all future, the default, it is DERT, the discounted expected residual transactions; Fader, Hardie & Lee
+        (2005), RFM and CLV, Journal of Marketing Research 42(4). rate: of continuous discount in one unit of time.
+        Raises ModelError for X, rate or t that is not valid; without a rate t must be finite.
+        """
+        check_discount(rate, t, self._model)
+        alive, ahead = self._outlook(X)
+        return alive * (discounted_if_alive(ahead, rate, t) if rate > 0 else expected_if_alive(ahead, t))
+
+    def simulate(self, tenure: ArrayLike, random_state: RandomState = 0) -> dict[str, Floats]:
+        """Frequency, recency and tenure of customers who were observed for `tenure`, drawn from the model, (n,) each.
+
+        The same random_state (a seed, or a Generator that goes on) gives the same customers.
+        """
+        r, alpha, s, beta = self._fitted()
+        ages, random = tenures_of(tenure, self._model), np.random.default_rng(random_state)
+        rate, leaving = random.gamma(r, 1 / alpha, len(ages)), random.gamma(s, 1 / beta, len(ages))
+        there = np.minimum(random.standard_exponential(len(ages)) / np.maximum(leaving, _SLOWEST), ages)
+        frequency = random.poisson(rate * there).astype(np.float64)
+        latest = random.random(len(ages)) ** (1 / np.maximum(frequency, 1))  # the greatest of x uniform numbers
+        return {"frequency": frequency, "recency": np.where(frequency > 0, latest * there, 0.0), "tenure": ages}
+
+    def _outlook(self, X: Any) -> tuple[Floats, tuple[Any, ...]]:
+        """P(alive), and the parameters of each customer as a new one who is there at the end of the tenure."""
+        r, alpha, s, beta = parameters = self._fitted()
+        frequency, recency, tenure = self._read(X)
+        alive = _alive(dropout(_histories(frequency, recency, tenure, parameters)))
+        return alive, (r + frequency, alpha + tenure, s, beta + tenure)
 
     def _read(self, X: Any) -> list[Floats]:
         frequency, recency, tenure = columns = columns_of(X, self._columns, self._model)
@@ -175,13 +216,3 @@ def _known(count: Levels, recency: Floats, parameters: tuple[Any, ...]) -> Float
 
 def _alive(found: Dropout) -> Floats:
     return np.minimum(np.exp(found.log_alive - found.log_total), 1.0)
-
-
-def _expected_if_alive(parameters: tuple[Any, ...], t: Any) -> Floats:
-    """Expected purchases in t of who is there, and of whom (r, alpha, s, beta) are known, after a history too.
-
-    r beta / (alpha (s-1)) * (1 - (beta / (beta+t))^(s-1)), written so that s = 1 is no special case.
-    """
-    r, alpha, s, beta = parameters
-    ahead = np.log1p(t / beta)
-    return np.asarray(r * beta / alpha * ahead * exprel((1 - s) * ahead))

@@ -11,9 +11,9 @@ from scipy import stats
 from sklearn.exceptions import NotFittedError
 
 from ddcrm.errors import ModelError
-from ddcrm.models import MBGNBD, BetaGeoNBD, GammaGamma
+from ddcrm.models import MBGNBD, BetaGeoNBD, GammaGamma, ParetoNBD
 from ddcrm.models.base import LikelihoodModel
-from tests.models.cohort import bgnbd_cohort, gamma_gamma_cohort
+from tests.models.cohort import bgnbd_cohort, gamma_gamma_cohort, pareto_nbd_cohort
 
 TRUTH = {"r": 0.8, "alpha": 6.0, "a": 0.7, "b": 2.0}
 
@@ -38,6 +38,7 @@ FITS = {
     "bgnbd": (BetaGeoNBD, lambda: bgnbd_cohort(2000, tuple(TRUTH.values()), 80)),
     "bgnbd, thinned": (BetaGeoNBD, lambda: bgnbd_cohort(60_000, tuple(TRUTH.values()), 80)),
     "mbgnbd": (MBGNBD, lambda: MBGNBD.with_parameters(**TRUTH).simulate(np.linspace(20, 80, 2000))),
+    "pareto_nbd": (ParetoNBD, lambda: pareto_nbd_cohort(2000, (0.8, 6.0, 0.7, 9.0), 120)),
     "gamma_gamma": (GammaGamma, lambda: gamma_gamma_cohort(2000, (6.25, 3.74, 15.44))),
 }
 

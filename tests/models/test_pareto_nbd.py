@@ -33,10 +33,7 @@ parameter_logs = st.tuples(logs, logs, logs, logs)
 
 def fitted(parameters: tuple[float, ...]) -> ParetoNBD:
     """An estimator that has learned these parameters."""
-    model = ParetoNBD()
-    for name, value in zip(NAMES, parameters, strict=True):
-        setattr(model, name, value)
-    return model
+    return ParetoNBD.with_parameters(**{name[:-1]: value for name, value in zip(NAMES, parameters, strict=True)})
 
 
 def learned(model: ParetoNBD) -> tuple[float, ...]:
@@ -82,9 +79,14 @@ def integrated(history: tuple[int, float, float], parameters: tuple[float, ...])
     return there + float((left_before(*history) * density_of_both(parameters)).sum()), there
 
 
-def integrated_expectation(history: tuple[int, float, float], t: float, parameters: tuple[float, ...]) -> float:
-    """Who is there buys as a Poisson process until they leave: lambda (1 - exp(-mu t)) / mu purchases in t."""
-    later = BUYING * -np.expm1(-LEAVING * t) / LEAVING
+def integrated_expectation(
+    history: tuple[int, float, float], t: float, parameters: tuple[float, ...], rate: float = 0.0
+) -> float:
+    """Purchases in t, discounted at `rate`: who is there buys as a Poisson process until they leave.
+
+    Given lambda and mu that is lambda * (1 - exp(-(mu + rate) t)) / (mu + rate).
+    """
+    later = BUYING * -np.expm1(-(LEAVING + rate) * t) / (LEAVING + rate)
     there = (there_at_end(history[0], history[2]) * density_of_both(parameters) * later).sum()
     return float(there / integrated(history, parameters)[0])
 
@@ -207,10 +209,96 @@ class TestExpectations:
             gap = (groups[seen].mean() - groups[said].mean()).abs()
             assert (gap < 4 * groups[seen].std() / np.sqrt(groups.size())).all(), seen
 
+    @pytest.mark.parametrize("parameters", SETS)
+    @pytest.mark.parametrize(("rate", "t"), [(0.0, 52.0), (0.002, 52.0), (0.002, np.inf), (0.3, np.inf), (1e-6, 1e4)])
+    def test_discounted_purchases_equal_integration(self, parameters: tuple[float, ...], rate: float, t: float) -> None:
+        values = fitted(parameters).discounted_purchases(np.array(HISTORIES), rate, t)
+        expected = [integrated_expectation(history, t, parameters, rate) for history in HISTORIES]
+        np.testing.assert_allclose(values, expected, rtol=1e-7)
+
+    def test_dert_equals_the_published_formula(self) -> None:
+        r, alpha, s, beta = TYPICAL
+        model, rate = fitted(TYPICAL), 0.0027
+        for x, recency, tenure in HISTORIES:
+            scale = special.gamma(r + x + 1) / special.gamma(r) * alpha**r * beta**s * rate ** (s - 1)
+            psi = special.hyperu(s, s, rate * (beta + tenure))
+            likelihood = np.exp(model.log_likelihood(np.array([[x, recency, tenure]]))[0])
+            expected = scale * psi / ((alpha + tenure) ** (r + x + 1) * likelihood)
+            value = model.discounted_purchases(np.array([[x, recency, tenure]]), rate)[0]
+            assert value == pytest.approx(expected, rel=1e-9)
+
+    def test_without_a_rate_nothing_is_discounted(self) -> None:
+        X, model = np.array(HISTORIES), fitted(TYPICAL)
+        np.testing.assert_array_equal(model.discounted_purchases(X, 0.0, 52.0), model.expected_purchases(X, 52.0))
+        assert model.discounted_purchases(X, 1e-12, 52.0) == pytest.approx(model.expected_purchases(X, 52.0))
+
+    @pytest.mark.parametrize(("rate", "t"), [(-0.1, 1.0), (np.nan, 1.0), (np.inf, 1.0), (0.1, -1.0), (0.0, np.inf)])
+    def test_refuse_a_discount_that_is_none(self, rate: float, t: float) -> None:
+        with pytest.raises(ModelError):
+            fitted(TYPICAL).discounted_purchases(np.zeros((1, 3)), rate, t)
+
     @pytest.mark.parametrize("t", [-1.0, np.nan, np.inf])
     def test_refuse_a_time_that_is_none(self, t: float) -> None:
         with pytest.raises(ModelError, match="t is"):
             fitted(TYPICAL).expected_purchases(np.zeros((1, 3)), t)
+
+
+class TestCountProbabilities:
+    @pytest.mark.parametrize("parameters", SETS)
+    @pytest.mark.parametrize("t", [0.5, 39.0, 300.0])
+    def test_equal_integration_over_the_assumptions(self, parameters: tuple[float, ...], t: float) -> None:
+        found = fitted(parameters).count_probabilities(t, 12)
+        both = BUYING + LEAVING
+        for x in range(13):
+            # bought x times and still there, or bought x times before leaving: a gamma distributed time is below t
+            there = np.exp(x * np.log(BUYING * t) - special.gammaln(x + 1) - both * t)
+            left = LEAVING / both * (BUYING / both) ** x * special.gammainc(x + 1, both * t)
+            assert found[x] == pytest.approx(((there + left) * density_of_both(parameters)).sum(), rel=1e-7)
+
+    @pytest.mark.parametrize("parameters", SETS)
+    def test_sum_to_one_and_to_the_expectation(self, parameters: tuple[float, ...]) -> None:
+        model = fitted(parameters)
+        found = model.count_probabilities(20.0, 2000)
+        assert found.sum() == pytest.approx(1, rel=1e-10)
+        assert found @ np.arange(2001) == pytest.approx(model.expected_purchases_new(20.0), rel=1e-8)
+
+    def test_of_no_time_and_of_what_is_none(self) -> None:
+        assert fitted(TYPICAL).count_probabilities(0.0, 2).tolist() == [1.0, 0.0, 0.0]
+        for t, up_to in ((-1.0, 3), (1.0, -1), (1.0, 1.5)):
+            with pytest.raises(ModelError):
+                fitted(TYPICAL).count_probabilities(t, up_to)
+
+    @pytest.mark.filterwarnings("error")
+    def test_are_probabilities_wherever_the_optimiser_goes(self) -> None:
+        random = np.random.default_rng(3)
+        for _ in range(60):
+            parameters = np.exp(random.uniform(-12, 12, 4)) * np.array([0.5, 10.0, 0.5, 10.0])
+            found = fitted(tuple(parameters)).count_probabilities(float(np.exp(random.uniform(-3, 6))), 1000)
+            assert (found >= 0).all(), parameters
+            assert found.sum() <= 1 + 1e-8, parameters
+
+
+class TestSimulate:
+    def test_draws_customers_of_the_model(self) -> None:
+        model = fitted(TYPICAL)
+        X = model.simulate(np.full(100_000, 39.0), random_state=5)
+        share = np.bincount(X["frequency"].astype(int), minlength=6)[:6] / 100_000
+        expected = model.count_probabilities(39.0, 5)
+        assert (np.abs(share - expected) < 4 * np.sqrt(expected / 100_000)).all()
+        assert (X["recency"][X["frequency"] == 0] == 0).all()
+        assert (X["recency"] <= X["tenure"]).all()
+
+    def test_that_a_fit_recovers_within_its_standard_errors(self) -> None:
+        model = ParetoNBD().fit(pd.DataFrame(fitted(TYPICAL).simulate(np.linspace(40, 120, 40_000), random_state=2)))
+        errors = model.standard_errors_
+        for name, truth in fitted(TYPICAL).parameters_.items():
+            assert abs(model.parameters_[name] - truth) < 3 * errors[name], name
+
+    def test_the_seed_decides(self) -> None:
+        model, tenure = fitted(TYPICAL), np.linspace(1, 99, 50)
+        a, b, c = (pd.DataFrame(model.simulate(tenure, random_state=seed)) for seed in (1, 1, 2))
+        pd.testing.assert_frame_equal(a, b)
+        assert not a.equals(c)
 
 
 class TestFit:
@@ -237,7 +325,7 @@ class TestFit:
         assert weighted.log_likelihood_ == pytest.approx(repeated.log_likelihood_, rel=1e-12)
         assert learned(weighted) == pytest.approx(learned(repeated), rel=1e-8)
 
-    @pytest.mark.parametrize("n", [500, 50_000])
+    @pytest.mark.parametrize("n", [500, 45_000])
     def test_the_order_of_rows_and_the_kind_of_x_change_no_bit(self, n: int) -> None:
         X = pareto_nbd_cohort(n, TYPICAL, 80)[COLUMNS]
         shuffled = X.sample(frac=1, random_state=3)
@@ -253,7 +341,7 @@ class TestFit:
     def test_many_rows_lead_to_the_same_maximum_as_without_a_thinned_start(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        X = pareto_nbd_cohort(100_000, TYPICAL, 80)
+        X = pareto_nbd_cohort(50_000, TYPICAL, 80)
         assert likelihood_of(X).thinned() is not None
         quick = ParetoNBD().fit(X)
         monkeypatch.setattr("ddcrm.models.base._PILOT_ROWS", 10**9)
