@@ -93,6 +93,16 @@ def run(
 
 
 @app.command()
+def plan(ctx: typer.Context, first: First = None, last: Last = None, json: Json = False) -> None:
+    """What must be restated because contracts, suites, code, models or late batches changed; changes nothing."""
+    from ddcrm.cli import commands
+    from ddcrm.cli.plan import plan as show
+
+    with handled(ctx, json) as out:
+        show(out, commands.days(None, first, last) if first or last else None)
+
+
+@app.command()
 def status(ctx: typer.Context, json: Json = False) -> None:
     """What is published, what arrived last, what failed."""
     from ddcrm.cli import commands

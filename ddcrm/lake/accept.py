@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddcrm import progress
+from ddcrm.contracts.model import Contract
 from ddcrm.dates import DateRange
 from ddcrm.lake.candidates import Candidate
 from ddcrm.lake.casts import sql_type
@@ -126,10 +127,14 @@ def failed_rows(audited: AuditFrame, reasons: Mapping[int, str]) -> pa.Table:
 
 @dataclass(frozen=True)
 class Accepted:
-    """What was committed: each day's counts and digest of its rows, and the conformed table's new version."""
+    """What was committed: each day's counts and digests of its rows, and the conformed table's new version.
+
+    used: digests of no more than what features can read (`features.reads`), so that other columns don't change them.
+    """
 
     counts: dict[date, DayCounts]
     digests: dict[date, str]
+    used: dict[date, str]
     version: int
 
 
@@ -161,16 +166,25 @@ def accept(engine: Engine, candidate: Candidate, failed: pa.Table | None = None)
         dates=str(candidate.dates),
         rows=sum(day.conformed for day in counts.values()),
     )
-    return Accepted(counts, _digests(engine, candidate, [str(conformed.folder / file.path) for file in rows]), version)
+    files = [str(conformed.folder / file.path) for file in rows]
+    digests = _digests(engine, files, output_columns(candidate.contract))
+    return Accepted(counts, digests, _digests(engine, files, _used(candidate.contract)), version)
 
 
-def _digests(engine: Engine, candidate: Candidate, files: Sequence[str]) -> dict[date, str]:
+def _used(contract: Contract) -> set[str]:
+    """The columns that features can read, and those by which rows are found."""
+    from ddcrm.features.reads import READS
+
+    read = set(READS.get(contract.entity, ()))
+    return (read & {"event_date", *output_columns(contract)}) | set(contract.key) if read else set()
+
+
+def _digests(engine: Engine, files: Sequence[str], columns: Iterable[str]) -> dict[date, str]:
     """A day's digest: rows and the sum of the rows' md5, so that it does not depend on their order or files."""
-    if not files:
+    names = sorted(columns)
+    if not files or not names:
         return {}
-    texts = ", ".join(
-        f"coalesce(CAST({quoted(name)} AS VARCHAR), chr(0))" for name in sorted(output_columns(candidate.contract))
-    )
+    texts = ", ".join(f"coalesce(CAST({quoted(name)} AS VARCHAR), chr(0))" for name in names)
     row = f"md5_number_lower(concat_ws(chr(31), {texts}))"
     total = f"CAST(sum(CAST({row} AS HUGEINT)) AS VARCHAR)"
     query = f"SELECT batch_date, count(*), {total} FROM {read_parquet(list(files))} GROUP BY 1"

@@ -27,9 +27,8 @@ from ddcrm.lake.counts import DayCounts
 from ddcrm.lake.delta import StagedFile
 from ddcrm.lake.engine import Engine, storage_errors
 from ddcrm.lake.layout import LANDING_PARTITION, candidates_dir, days, landing_table
+from ddcrm.lake.made_by import CONFORM_VERSION, landing_digests
 from ddcrm.settings import Settings
-
-CONFORM_VERSION = "1"  # part of the fingerprint: raised when the same input gives another output
 
 
 @dataclass
@@ -45,6 +44,7 @@ class Candidate:
     counts: dict[date, DayCounts]
     newest_event: dict[date, str]
     added_columns: dict[str, tuple[str, ...]]
+    landing: dict[date, str]  # digest of what landed, by day
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
@@ -114,6 +114,7 @@ def load_candidate(folder: Path, contract: Contract) -> Candidate:
         counts={date.fromisoformat(day): DayCounts.from_dict(values) for day, values in manifest["counts"].items()},
         newest_event={date.fromisoformat(day): moment for day, moment in manifest["newest_event"].items()},
         added_columns={day: tuple(names) for day, names in manifest["added_columns"].items()},
+        landing={date.fromisoformat(day): digest for day, digest in manifest["landing"].items()},
     )
 
 
@@ -155,6 +156,7 @@ def _write(
         with locked(work):
             manifest = conform(engine, contract, listing, work)
             manifest |= {"dates": [str(dates.first), str(dates.last)], "fingerprint": fingerprint}
+            manifest["landing"] = landing_digests(listing)
             progress.point("conform.before_rename", source=contract.source, dates=str(dates))
             (work / "manifest.json").write_text(json.dumps(manifest, sort_keys=True), "utf-8")
             _rename(work, folder)

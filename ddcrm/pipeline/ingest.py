@@ -169,7 +169,7 @@ def _accept(engine: Engine, ledger: Ledger, candidate: Candidate, failed: Any) -
     from ddcrm.pipeline.record import record_batches
 
     accepted = accept(engine, candidate, failed)
-    record_batches(ledger, candidate, accepted)
+    record_batches(engine.settings, ledger, candidate, accepted)
     return accepted
 
 

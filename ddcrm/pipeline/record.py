@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -53,17 +53,21 @@ def _check_schema(settings: Settings, warehouse: Warehouse) -> None:
         upgrade(warehouse)
 
 
-def record_batches(ledger: Ledger, candidate: Candidate, accepted: Accepted) -> None:
+def record_batches(settings: Settings, ledger: Ledger, candidate: Candidate, accepted: Accepted) -> None:
     """Replace the ledger's entries for the days of a candidate."""
-    batches = [_batch(candidate, accepted, day, counts) for day, counts in accepted.counts.items()]
+    from ddcrm.lake.made_by import critical_expectations
+
+    critical = critical_expectations(settings, candidate.contract)
+    batches = [_batch(candidate, accepted, critical, day) for day in accepted.counts]
     ledger.record_batches(batches, [reason for day, counts in accepted.counts.items()
                                     for reason in _reasons(candidate.contract.source, day, counts)])  # fmt: skip
 
 
-def _batch(candidate: Candidate, accepted: Accepted, day: date, counts: DayCounts) -> Batch:
+def _batch(candidate: Candidate, accepted: Accepted, critical: Sequence[Any], day: date) -> Batch:
+    from ddcrm.lake.made_by import made_by
     from ddcrm.warehouse.records import Batch
 
-    contract, newest = candidate.contract, candidate.newest_event.get(day)
+    contract, newest, counts = candidate.contract, candidate.newest_event.get(day), accepted.counts[day]
     return Batch(
         source=contract.source,
         batch_date=day,
@@ -78,6 +82,8 @@ def _batch(candidate: Candidate, accepted: Accepted, day: date, counts: DayCount
         lake_version=accepted.version,
         newest_event_at=datetime.fromisoformat(newest) if newest else None,
         digest=accepted.digests.get(day, "0-0"),
+        used_digest=accepted.used.get(day, "0-0"),
+        made_by=made_by(contract, critical, candidate.landing[day]),
     )
 
 

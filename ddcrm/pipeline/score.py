@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ddcrm.lake.engine import Engine
+    from ddcrm.pipeline.basis import Basis, MadeBy
     from ddcrm.pipeline.day import Inputs
     from ddcrm.pipeline.staged import StagedDay
     from ddcrm.quality.result import CheckResult
@@ -66,35 +67,46 @@ def score(settings: Settings, as_of: date) -> ScoreResult:
     What is staged already for the same inputs is left as it is. Raises MissingDataError where there are no orders on or
     before `as_of`, or nobody has bought anything.
     """
-    from ddcrm.pipeline.day import day_inputs
+    from ddcrm.pipeline.basis import Basis
     from ddcrm.pipeline.record import recorded
+
+    with recorded(settings, "score", as_of=as_of) as ledger:
+        staged, reused = score_on(settings, as_of, Basis.read(settings, ledger))
+    rows = {name: table["rows"] for name, table in staged.manifest["tables"].items()}
+    facts = {name: staged.manifest[name] for name in ("customers", "models", "fingerprint", "withheld")}
+    return ScoreResult(as_of, rows=rows, reused=reused, **facts)
+
+
+def score_on(settings: Settings, as_of: date, basis: Basis) -> tuple[StagedDay, bool]:
+    """Score and stage a day, and leave no record in the ledger; says also whether it was staged before."""
+    from ddcrm.pipeline.basis import data_of_day, day_made_by, models_of_day
+    from ddcrm.pipeline.day import day_inputs
     from ddcrm.pipeline.staged import find_staged
     from ddcrm.pipeline.train import registry
     from ddcrm.scoring.actions import read_actions
     from ddcrm.training.fingerprint import digest_of
 
-    models = registry(settings)
-    with recorded(settings, "score", as_of=as_of):
-        progress.point("score.begin", as_of=str(as_of))
-        actions = read_actions(settings.project_dir)
-        today, before = (day_inputs(settings, models, day) for day in (as_of, as_of - timedelta(days=1)))
-        key = digest_of([today.key, before.key, actions.texts])[:16]
-        known = find_staged(settings, as_of, key)
-        staged = known or _score(settings, models, today, before, actions, key)
-        progress.point("score.end", as_of=str(as_of), customers=staged.manifest["customers"])
-    rows = {name: table["rows"] for name, table in staged.manifest["tables"].items()}
-    facts = {name: staged.manifest[name] for name in ("customers", "models", "fingerprint", "withheld")}
-    return ScoreResult(as_of, rows=rows, reused=known is not None, **facts)
+    progress.point("score.begin", as_of=str(as_of))
+    models, actions = registry(settings), read_actions(settings.project_dir)
+    today, before = (day_inputs(settings, models, day) for day in (as_of, as_of - timedelta(days=1)))
+    versions = models_of_day(today.versions, before.versions)
+    made_by = day_made_by(settings, data_of_day(basis, as_of), versions, actions)
+    key = digest_of([today.key, before.key, actions.texts, made_by])[:16]
+    known = find_staged(settings, as_of, key)
+    staged = known or _score(settings, models, today, before, actions, key, made_by)
+    progress.point("score.end", as_of=str(as_of), customers=staged.manifest["customers"])
+    return staged, known is not None
 
 
 def _score(
-    settings: Settings, registry: Registry, today: Inputs, before: Inputs, actions: Actions, key: str
+    settings: Settings, registry: Registry, today: Inputs, before: Inputs, actions: Actions, key: str, made_by: MadeBy
 ) -> StagedDay:
     from ddcrm.lake.engine import Engine
     from ddcrm.pipeline.staged import stage_day
 
     with Engine(settings) as engine:
         tables, facts = _compute(engine, registry, today, before, actions)
+    facts["made_by"] = made_by
     progress.point("score.computed", as_of=str(today.as_of), customers=facts["customers"])
     return stage_day(settings, today.as_of, key, tables, facts)
 
@@ -149,7 +161,7 @@ def publish(settings: Settings, as_of: date) -> PublishResult:
 
         prepare = partial(published_suites, settings, tables)  # seconds of imports, while the first table loads
         published = publish_day(ledger.warehouse, as_of, tables, audit=audit, prepare=prepare, run_id=ledger.run_id,
-                                models=models, fingerprint=fingerprint)  # fmt: skip
+                                models=models, fingerprint=fingerprint, made_by=staged.manifest["made_by"])  # fmt: skip
     return _published(as_of, published, models, fingerprint, warnings)
 
 

@@ -16,6 +16,7 @@ from ddcrm.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ddcrm.pipeline.basis import Basis, MadeBy
     from ddcrm.training.fit import Fitted
     from ddcrm.training.registry import ModelRef, Registry
     from ddcrm.warehouse.ledger import Ledger
@@ -70,19 +71,29 @@ def train(settings: Settings, as_of: date, models: Sequence[str] | None = None) 
     settings, a model keeps its version and is not fitted again. Raises SettingsError for a model that there is not,
     MissingDataError where there is nothing to learn from.
     """
+    from ddcrm.pipeline.basis import Basis
     from ddcrm.pipeline.record import recorded
     from ddcrm.training.fit import MODELS
 
     names = _checked(MODELS if models is None else models)
     with recorded(settings, "train", as_of=as_of) as ledger:
         progress.point("train.begin", as_of=str(as_of), models=list(names))
-        features, digest = _features(settings, as_of)
-        trained, withheld = _train_all(settings, as_of, features, digest, names)
-        for ref in trained.values():
+        result, trained = train_on(settings, as_of, names, Basis.read(settings, ledger))
+        for ref in trained:
             _record(ledger, ref)
-        progress.point("train.end", as_of=str(as_of), trained=len(trained), withheld=len(withheld))
+        progress.point("train.end", as_of=str(as_of), trained=len(trained), withheld=len(result.withheld))
+    return result
+
+
+def train_on(settings: Settings, as_of: date, names: Sequence[str], basis: Basis) -> tuple[TrainResult, list[ModelRef]]:
+    """Train and keep the models, and leave no record in the ledger; returns what is now current, too."""
+    from ddcrm.pipeline.basis import training_made_by
+
+    made_by = training_made_by(settings, basis.data(as_of))
+    features, digest = _features(settings, as_of)
+    trained, withheld = _train_all(settings, as_of, features, digest, names, made_by)
     versions = {name: ref.version for name, ref in trained.items()}
-    return TrainResult(as_of, features.num_rows, digest, versions, withheld)
+    return TrainResult(as_of, features.num_rows, digest, versions, withheld), list(trained.values())
 
 
 def registry(settings: Settings) -> Registry:
@@ -115,22 +126,22 @@ def _features(settings: Settings, as_of: date) -> tuple[pa.Table, str]:
 
 
 def _train_all(
-    settings: Settings, as_of: date, features: pa.Table, digest: str, names: Sequence[str]
+    settings: Settings, as_of: date, features: pa.Table, digest: str, names: Sequence[str], made_by: MadeBy
 ) -> tuple[dict[str, ModelRef], dict[str, str]]:
     models, trained, withheld = registry(settings), {}, {}
     for name in names:
         progress.point("train.fit", model=name, customers=features.num_rows)
         try:
-            trained[name] = _train_one(settings, as_of, features, digest, name, models)
+            trained[name] = _train_one(settings, as_of, features, digest, name, models, made_by)
         except ModelError as error:
             withheld[name] = str(error.reason or error.message)
-            models.withhold(name, as_of, withheld[name])
+            models.withhold(name, as_of, withheld[name], made_by)
             progress.point("train.withheld", model=name, reason=withheld[name])
     return trained, withheld
 
 
 def _train_one(
-    settings: Settings, as_of: date, features: pa.Table, digest: str, name: str, models: Registry
+    settings: Settings, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeBy
 ) -> ModelRef:
     """Fit a model, or find that the registry has what the fit would give."""
     from ddcrm.training.fingerprint import library_versions, model_fingerprint
@@ -140,18 +151,19 @@ def _train_one(
         "training_first": str(as_of - timedelta(days=int(features["tenure_days"].to_numpy().max()))),
         "training_last": str(as_of),
         "data_digest": digest,
-        "settings": _settings_of(settings, name),
+        "settings": settings_of(settings, name),
         "follows": follows.version if follows else None,
         "code": model_fingerprint(),
         "libraries": library_versions(),
     }
     known = models.find(name, as_of, card)
     if known:
-        models.point_to(known)
+        models.point_to(known, made_by)
         return known
     fitted = _fit(settings, features, name, models.load(follows) if follows else None)
     facts = {key: getattr(fitted, key) for key in ("rows", "excluded", "parameters", "metrics")}
-    return models.save(name, as_of, fitted.estimator, {**card, **facts, "notes": list(fitted.notes)})
+    card |= {**facts, "notes": list(fitted.notes)}
+    return models.save(name, as_of, fitted.estimator, card, made_by)
 
 
 def _previous(models: Registry, as_of: date) -> ModelRef | None:
@@ -162,7 +174,7 @@ def _previous(models: Registry, as_of: date) -> ModelRef | None:
         return None
 
 
-def _settings_of(settings: Settings, name: str) -> dict[str, Any]:
+def settings_of(settings: Settings, name: str) -> dict[str, Any]:
     """What the settings say that the fit depends on."""
     value = {"unit_days", "min_customers", "min_repeat_customers"}
     kmeans = settings.segments.model_dump(include={"k_min", "k_max"})

@@ -2,7 +2,7 @@
 
     <root>/<name>/<version>/model.skops   the estimator (skops, never pickle)
                            /card.json     what it learned from, and what it learned
-           <name>/current/<as_of>.json    the version that stands for this as_of, or why there is none
+           <name>/current/<as_of>.json    the version that stands for this as_of, or why there is none; what made it
 
 A version appears in one rename, and a pointer is replaced in one rename: whoever is killed leaves nothing half done,
 and running again completes it. The same inputs have the same version: what is there need not be fitted again.
@@ -53,7 +53,9 @@ class Registry:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def save(self, name: str, as_of: date, estimator: Any, card: Card) -> ModelRef:
+    def save(
+        self, name: str, as_of: date, estimator: Any, card: Card, made_by: Mapping[str, Any] | None = None
+    ) -> ModelRef:
         """Keep a trained model and make it the current one of `as_of`.
 
         card: JSON-ready; its data_digest, settings, follows and code make the version (see `model_version`). Where this
@@ -66,7 +68,7 @@ class Registry:
         with storage_errors(self.root), locked(self.root / name):
             write_folder(ref.folder, partial(_write, estimator=estimator, card={**head, **card}))
             point("train.saved", model=name, version=ref.version)
-        self.point_to(ref)
+        self.point_to(ref, made_by)
         return ref
 
     def find(self, name: str, as_of: date, card: Card) -> ModelRef | None:
@@ -74,22 +76,22 @@ class Registry:
         ref = self._ref(name, as_of, model_version(as_of, card))
         return ref if ref.folder.is_dir() else None
 
-    def point_to(self, ref: ModelRef) -> None:
-        """Make a version the current one of its as_of."""
+    def point_to(self, ref: ModelRef, made_by: Mapping[str, Any] | None = None) -> None:
+        """Make a version the current one of its as_of; `made_by` says what the training was made by, for plans."""
         from ddcrm.lake.engine import storage_errors
 
         pointer = self._pointer(ref.name, ref.trained_as_of)
         with storage_errors(self.root), locked(pointer.parent):
-            write_json(pointer, {"version": ref.version})
+            write_json(pointer, {"version": ref.version, "made_by": made_by})
         point("train.current", model=ref.name, version=ref.version)
 
-    def withhold(self, name: str, as_of: date, reason: str) -> None:
+    def withhold(self, name: str, as_of: date, reason: str, made_by: Mapping[str, Any] | None = None) -> None:
         """Let `as_of` have no model of this name, and say why; versions that are there stay."""
         from ddcrm.lake.engine import storage_errors
 
         pointer = self._pointer(name, as_of)
         with storage_errors(self.root), locked(pointer.parent):
-            write_json(pointer, {"withheld": reason})
+            write_json(pointer, {"withheld": reason, "made_by": made_by})
 
     def newest(self, name: str, as_of: date) -> ModelRef:
         """The current model of the last day up to `as_of` that has one.
@@ -104,6 +106,11 @@ class Registry:
             withheld = withheld or f"withheld by the training as of {day}: {current['withheld']}"
         reason = withheld or f"no model was trained on or before {as_of}"
         raise ModelNotFoundError(model=name, reason=reason, hint=f"Train one: ddcrm train --as-of {as_of}")
+
+    def pointers(self, name: str) -> dict[date, dict[str, Any]]:
+        """Every as_of that has a pointer, in order, with what it says: version or withheld, made_by."""
+        found = sorted((self.root / name / "current").glob("????-??-??.json"))
+        return {date.fromisoformat(file.stem): json.loads(file.read_text("utf-8")) for file in found}
 
     def _days(self, name: str, as_of: date) -> list[date]:
         pointers = (self.root / name / "current").glob("????-??-??.json")

@@ -6,7 +6,7 @@ from dataclasses import fields
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ddcrm.warehouse.records import Batch, Model, Publication, Run, Status
+from ddcrm.warehouse.records import Batch, Model, Publication, PublishedDay, Run, Status
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
@@ -23,6 +23,15 @@ def batches(connection: Connection, source: str, first: date, last: date) -> lis
 
     query = select(table).where(table.c.source == source, table.c.batch_date.between(first, last))
     return _records(connection, Batch, query.order_by(table.c.batch_date))
+
+
+def all_batches(connection: Connection) -> list[Batch]:
+    """Every batch, by source and day."""
+    from sqlalchemy import select
+
+    from ddcrm.warehouse.tables import batches as table
+
+    return _records(connection, Batch, select(table).order_by(table.c.source, table.c.batch_date))
 
 
 def row_counts(connection: Connection, source: str, day: date, weeks: int) -> dict[date, int]:
@@ -44,6 +53,32 @@ def publications(connection: Connection, as_of: date) -> list[Publication]:
 
     columns = (table.c.as_of, table.c.table_name.label("table"), table.c.rows, table.c.digest)
     return _records(connection, Publication, select(*columns).where(table.c.as_of == as_of).order_by("table"))
+
+
+def published_days(connection: Connection) -> list[PublishedDay]:
+    """Every complete day, in order; what made it is the same for all its tables."""
+    from sqlalchemy import text
+
+    query = (
+        "SELECT as_of, jsonb_object_agg(table_name, digest) AS digests, CAST(sum(rows) AS bigint) AS rows, "
+        "(array_agg(made_by ORDER BY table_name))[1] AS made_by, max(published_at) AS published_at "
+        "FROM ops.publications WHERE as_of IN (SELECT as_of FROM ops.complete_days) GROUP BY as_of ORDER BY as_of"
+    )
+    return [PublishedDay(**row) for row in connection.execute(text(query)).mappings()]
+
+
+def past_runs(connection: Connection, step: str, newest: int) -> list[tuple[float, int]]:
+    """Seconds and landed rows of the newest runs of a step that succeeded."""
+    from sqlalchemy import text
+
+    query = (
+        "SELECT CAST(extract(epoch FROM r.ended_at - r.started_at) AS double precision), "
+        "(SELECT CAST(coalesce(sum(b.landed), 0) AS bigint) FROM ops.batches b WHERE b.source = r.source "
+        "AND b.batch_date BETWEEN r.partition_first AND r.partition_last) "
+        "FROM ops.runs r WHERE r.step = :step AND r.status = 'succeeded' ORDER BY r.started_at DESC LIMIT :newest"
+    )
+    rows = connection.execute(text(query), {"step": step, "newest": newest})
+    return [(seconds, landed) for seconds, landed in rows]
 
 
 def current_day(connection: Connection) -> date | None:

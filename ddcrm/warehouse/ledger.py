@@ -16,7 +16,17 @@ from ddcrm.dates import DateRange
 from ddcrm.errors import WarehouseError
 from ddcrm.warehouse import history
 from ddcrm.warehouse.failures import recordable
-from ddcrm.warehouse.records import Batch, Model, Publication, Reason, Run, Status, Validation, plain
+from ddcrm.warehouse.records import (
+    Batch,
+    Model,
+    Publication,
+    PublishedDay,
+    Reason,
+    Run,
+    Status,
+    Validation,
+    plain,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -75,6 +85,8 @@ class Ledger:
         from ddcrm.warehouse.tables import batches as table
 
         rows = [{**vars(batch), "run_id": self.run_id} for batch in batches]
+        for row in rows:
+            del row["recorded_at"]
         keys = {(batch.source, batch.batch_date) for batch in batches}
         with self.warehouse.begin() as connection:
             _upsert(connection, table, rows)
@@ -138,6 +150,11 @@ class Ledger:
         with self.warehouse.begin() as connection:
             return history.batches(connection, source, first, last)
 
+    def all_batches(self) -> list[Batch]:
+        """Every batch, by source and day."""
+        with self.warehouse.begin() as connection:
+            return history.all_batches(connection)
+
     def row_counts(self, source: str, day: date, weeks: int = 4) -> dict[date, int]:
         """Rows that landed on the same weekday in each of the `weeks` weeks before `day`, as far as known."""
         with self.warehouse.begin() as connection:
@@ -147,6 +164,16 @@ class Ledger:
         """What is published of a day."""
         with self.warehouse.begin() as connection:
             return history.publications(connection, as_of)
+
+    def published_days(self) -> list[PublishedDay]:
+        """Every complete day, in order."""
+        with self.warehouse.begin() as connection:
+            return history.published_days(connection)
+
+    def past_runs(self, step: str, newest: int = 50) -> list[tuple[float, int]]:
+        """Seconds of the newest runs of a step that succeeded, and rows that landed in the batches of each."""
+        with self.warehouse.begin() as connection:
+            return history.past_runs(connection, step, newest)
 
     def current_day(self) -> date | None:
         """The newest day of which every table is published."""

@@ -33,6 +33,7 @@ def publish_day(
     run_id: str | None = None,
     models: Mapping[str, str] | None = None,
     fingerprint: str | None = None,
+    made_by: Mapping[str, Any] | None = None,
     patience: float = PATIENCE_SECONDS,
 ) -> list[Publication]:
     """Publish all tables of a day, or none; readers see the old day or the new one.
@@ -50,7 +51,7 @@ def publish_day(
 
     _check_names(tables)
     point("publish.begin", as_of=str(as_of), tables=len(tables))
-    record = {"run_id": run_id, "models": dict(models or {}), "fingerprint": fingerprint}
+    record = {"run_id": run_id, "models": dict(models or {}), "fingerprint": fingerprint, "made_by": made_by}
     with warehouse.session(PublishError, as_of=as_of) as session:
         staging.drop_orphans(session)
         with staging.staging_token(session) as token:

@@ -32,6 +32,9 @@ class Batch(_Record):
     lake_version: int | None = None
     newest_event_at: datetime | None = None
     digest: str | None = None
+    used_digest: str | None = None
+    made_by: Mapping[str, Any] | None = None
+    recorded_at: datetime | None = None  # by the database
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,17 @@ class Publication(_Record):
     table: str
     rows: int
     digest: str
+
+
+@dataclass(frozen=True)
+class PublishedDay(_Record):
+    """One complete day: the digests of its tables, the rows of all of them, what it was made by."""
+
+    as_of: date
+    digests: Mapping[str, str]
+    rows: int
+    made_by: Mapping[str, Any] | None
+    published_at: datetime
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,9 @@ def swap(
 ) -> None:
     """Make the staged tables the day's tables, tried again for `patience` seconds while readers hold the old ones.
 
-    `record` is what ops.publications keeps beside rows and digest: run_id, models, fingerprint; `loaded_at` is the
-    server's time after the last load. Raises PublishBlockedError naming who held the tables; then the old day stays.
+    `record` is what ops.publications keeps beside rows and digest: run_id, models, fingerprint, made_by; `loaded_at` is
+    the server's time after the last load. Raises PublishBlockedError naming who held the tables; then the old day
+    stays.
     """
     from psycopg import errors
 
@@ -104,8 +105,8 @@ def _record(session: Any, as_of: date, staged: Sequence[Staged], record: Mapping
 
     session.execute("DELETE FROM ops.publications WHERE as_of = %s", [as_of])
     query = (
-        "INSERT INTO ops.publications (as_of, table_name, rows, digest, run_id, models, fingerprint) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s)"
+        "INSERT INTO ops.publications (as_of, table_name, rows, digest, run_id, models, fingerprint, made_by) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
     )
     for table in staged:
         session.execute(
@@ -118,6 +119,7 @@ def _record(session: Any, as_of: date, staged: Sequence[Staged], record: Mapping
                 record["run_id"],
                 Jsonb(record["models"]),
                 record["fingerprint"],
+                None if record["made_by"] is None else Jsonb(record["made_by"]),
             ],
         )
 

@@ -162,6 +162,8 @@ batches = _ledger(
     _column("lake_version", BigInteger, "Version of the conformed Delta table that has it"),
     _column("newest_event_at", MOMENT, "The newest event time in it"),
     _column("digest", Text, "Digest of its conformed rows"),
+    _column("used_digest", Text, "Digest of the columns of them that features can read"),
+    _column("made_by", JSON, "What decided its rows: contract, suite, landed files, code (ddcrm/lake/made_by.py)"),
     _column("run_id", Text, "The run that wrote it"),
     _column("recorded_at", MOMENT, "When this line was written", now=True),
     CheckConstraint("landed = conformed + quarantined + excluded + duplicates", name="batches_add_up"),
@@ -239,6 +241,7 @@ publications = _ledger(
     _column("run_id", Text, "The run that published it"),
     _column("models", JSON, "The version of each model used"),
     _column("fingerprint", Text, "Digest of everything the day was computed from"),
+    _column("made_by", JSON, "The same in parts: data, models, settings, actions, code (ddcrm/pipeline/basis.py)"),
     _column("published_at", MOMENT, "When it became visible", now=True),
 )
 

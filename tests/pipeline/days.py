@@ -28,3 +28,14 @@ def score(settings: Settings, days: Iterable[date]) -> None:
     for day in days:
         step(settings, day)
         publish(settings, day)
+
+
+def days(settings: Settings, first: date, last: date) -> None:
+    """Train where it is due, score and publish, day by day, as `ddcrm run` and the DAGs do."""
+    from ddcrm.dates import DateRange
+    from ddcrm.pipeline.train import training_due
+
+    for day in DateRange(first, last):
+        if training_due(settings, day):
+            train(settings, day)
+        score(settings, [day])

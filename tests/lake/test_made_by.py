@@ -1,0 +1,64 @@
+"""What decides a partition's rows has a part in what made it, and nothing else has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from ddcrm.contracts.model import Column, Contract, Exclusion, Server
+from ddcrm.lake.made_by import landing_digests, made_by
+
+AMOUNT = Column("amount", "Amount", "decimal(18,2)", required=True)
+WHEN = Column("ordered_at", "At", "timestamp", required=True, role="event_time")
+CITY = Column("city", "City", "string")
+CONTRACT = Contract("orders", "1.0.0", "orders", date(2026, 1, 1), (AMOUNT, WHEN, CITY), Server("file"))
+
+
+def parts_that_differ(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
+    return {name for name in one if one[name] != other[name]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"version": "2.0.0"}, {"max_quarantined_share": 0.5}, {"server": Server("sql")}, {"allow_empty": True},
+     {"fingerprint": "x"}, {"status": "deprecated"}, {"further_source_columns": ("x",)}, {"suite": "another"}],
+)  # fmt: skip
+def test_what_decides_no_row(change: dict[str, Any]) -> None:
+    assert made_by(replace(CONTRACT, **change), [], "l") == made_by(CONTRACT, [], "l")
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        ({"exclude": (Exclusion("tests", "amount = 0"),)}, {"rules"}),
+        ({"exclude": (Exclusion("tests", "city = 'x'"),)}, {"rules", "deciding"}),
+        ({"null_values": ("", "NA")}, {"rules"}),
+        ({"delivery": "append"}, {"rules"}),
+        ({"timezone": "Europe/Berlin"}, {"columns"}),
+        ({"columns": (AMOUNT, WHEN, replace(CITY, source_name="Town"))}, {"columns"}),
+        ({"columns": (AMOUNT, WHEN, replace(CITY, pattern="^[A-Z]"))}, {"columns", "deciding"}),
+        ({"columns": (AMOUNT, WHEN, replace(CITY, classification="personal"))}, set()),
+    ],
+)
+def test_what_decides_rows(change: dict[str, Any], parts: set[str]) -> None:
+    assert parts_that_differ(made_by(CONTRACT, [], "l"), made_by(replace(CONTRACT, **change), [], "l")) == parts
+
+
+def test_deciding_columns() -> None:
+    assert made_by(CONTRACT, [], "l")["deciding"] == ["amount", "ordered_at"]
+    checked = [["expect_column_values_to_not_be_null", {"column": "city"}]]
+    assert made_by(CONTRACT, checked, "l")["deciding"] == ["amount", "city", "ordered_at"]
+
+
+def test_a_day_that_lands_again_has_other_files() -> None:
+    days = landing_digests([("/a/1.parquet", {"_batch_date": "2026-01-01"}), ("b", {"_batch_date": "2026-01-02"}),
+                            ("/a/2.parquet", {"_batch_date": "2026-01-01"})])  # fmt: skip
+    assert days.keys() == {"2026-01-01", "2026-01-02"}
+    again = landing_digests(
+        [("/z/2.parquet", {"_batch_date": "2026-01-01"}), ("/z/1.parquet", {"_batch_date": "2026-01-01"})]
+    )
+    assert again["2026-01-01"] == days["2026-01-01"]
+    assert landing_digests([("/a/1.parquet", {"_batch_date": "2026-01-01"})])["2026-01-01"] != days["2026-01-01"]
