@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ddcrm.models.bgbb import BetaGeometricBetaBinomial
     from ddcrm.models.bgnbd import BetaGeoNBD
     from ddcrm.models.gamma_gamma import GammaGamma
     from ddcrm.models.kmeans import KMeansSegments
@@ -18,6 +19,7 @@ __all__ = [
     "MBGNBD",
     "SEGMENT_CODES",
     "BetaGeoNBD",
+    "BetaGeometricBetaBinomial",
     "GammaGamma",
     "KMeansSegments",
     "ParetoNBD",
@@ -33,6 +35,7 @@ __all__ = [
 
 _HOME = {
     "BetaGeoNBD": "bgnbd",
+    "BetaGeometricBetaBinomial": "bgbb",
     "GammaGamma": "gamma_gamma",
     "KMeansSegments": "kmeans",
     "MBGNBD": "mbgnbd",

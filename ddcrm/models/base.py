@@ -140,11 +140,11 @@ def check_amounts(column: Floats, name: str, model: str) -> None:
         raise invalid(model, f"{name} is {column[row]} in row {row}; it must be finite and not negative")
 
 
-def check_frequency(frequency: Floats, model: str) -> None:
+def check_frequency(column: Floats, model: str, name: str = "frequency") -> None:
     """Raise ModelError unless all values are whole numbers from 0."""
-    check_amounts(frequency, "frequency", model)
-    if (frequency != np.floor(frequency)).any():
-        raise invalid(model, "frequency counts purchases: it must be whole numbers")
+    check_amounts(column, name, model)
+    if (column != np.floor(column)).any():
+        raise invalid(model, f"{name} is a count: it must be whole numbers")
 
 
 def check_times(frequency: Floats, recency: Floats, tenure: Floats, model: str) -> None:

@@ -17,6 +17,7 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from ddcrm.errors import ModelError
 
 TRUSTED_TYPES: tuple[str, ...] = (
+    "ddcrm.models.bgbb.BetaGeometricBetaBinomial",
     "ddcrm.models.bgnbd.BetaGeoNBD",
     "ddcrm.models.gamma_gamma.GammaGamma",
     "ddcrm.models.kmeans.KMeansSegments",

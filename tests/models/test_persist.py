@@ -16,6 +16,7 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from ddcrm.errors import ModelError
+from ddcrm.models.bgbb import BetaGeometricBetaBinomial
 from ddcrm.models.bgnbd import BetaGeoNBD
 from ddcrm.models.gamma_gamma import GammaGamma
 from ddcrm.models.kmeans import KMeansSegments
@@ -35,6 +36,11 @@ def spend() -> pd.DataFrame:
     return gamma_gamma_cohort(400, (6.0, 4.0, 15.0))
 
 
+def opportunities() -> pd.DataFrame:
+    model = BetaGeometricBetaBinomial.with_parameters(alpha=1.2, beta=0.8, gamma=0.7, delta=2.8)
+    return pd.DataFrame(model.simulate(np.full(2000, 6.0)))
+
+
 def customers() -> pd.DataFrame:
     random = np.random.default_rng(1)
     columns = ["recency_days", "frequency", "monetary_value", "tenure_days"]
@@ -46,11 +52,22 @@ MODELS = {
     "mbgnbd": (lambda: MBGNBD().fit(purchases()), lambda model: model.discounted_purchases(purchases(), 0.01)),
     "gamma_gamma": (lambda: GammaGamma().fit(spend()), lambda model: model.expected_spend(spend())),
     "pareto_nbd": (lambda: ParetoNBD().fit(purchases()), lambda model: model.expected_purchases(purchases(), 26.0)),
+    "bgbb": (
+        lambda: BetaGeometricBetaBinomial().fit(opportunities()),
+        lambda model: model.expected_purchases(opportunities(), 5),
+    ),
     "kmeans": (lambda: KMeansSegments().fit(customers()), lambda model: model.predict(customers())),
 }
 
 
-INPUTS = {"bgnbd": purchases, "mbgnbd": purchases, "gamma_gamma": spend, "pareto_nbd": purchases, "kmeans": customers}
+INPUTS = {
+    "bgnbd": purchases,
+    "mbgnbd": purchases,
+    "gamma_gamma": spend,
+    "pareto_nbd": purchases,
+    "bgbb": opportunities,
+    "kmeans": customers,
+}
 
 
 class Foreign(BaseEstimator):
