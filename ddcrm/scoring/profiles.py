@@ -63,6 +63,7 @@ def schema() -> pa.Schema:
         pa.field("customers", pa.int32(), False), ("share", pa.float64()), ("revenue_share", pa.float64()),
         ("recency_days_median", pa.float64()), ("frequency_mean", pa.float64()), ("monetary_value_mean", amount),
         ("clv_365d_mean", amount), ("typical", text), ("rule", text), ("action", text),
+        ("explanation", text), ("fidelity", pa.float64()), ("explained_share", pa.float64()),
     ])  # fmt: skip
 
 
@@ -72,13 +73,15 @@ def _rows(day: Day, segmentation: Segmentation, actions: Actions) -> list[dict[s
     parts = np.split(order, np.cumsum(sizes)[:-1])
     revenue = np.maximum(day.scores.spend, 0)
     total = int(revenue.sum())
+    scheme = SCHEMES[segmentation.scheme]
+    why = scheme.explained(day, segmentation)
     rows = []
-    for name, customers in zip(segmentation.names, parts, strict=True):
+    for code, (name, customers) in enumerate(zip(segmentation.names, parts, strict=True)):
         if len(customers):
             group = _group(day.scores, revenue, customers)
-            rows.append({**_facts(group, len(order), total), "scheme": segmentation.scheme, "segment": name,
-                         "rule": SCHEMES[segmentation.scheme].rule(day, name),
-                         "action": actions.of(segmentation.scheme, name)})  # fmt: skip
+            words = {"rule": scheme.rule(day, name), "action": actions.of(scheme.name, name)}
+            told = {"explanation": why.words[code], "fidelity": why.fidelity, "explained_share": why.told[code]}
+            rows.append({**_facts(group, len(order), total), "scheme": scheme.name, "segment": name, **words, **told})
     return rows
 
 

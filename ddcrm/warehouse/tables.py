@@ -113,6 +113,13 @@ segment_profiles = _published(
     _column("typical", Text, "What tells the segment from the others, in words"),
     _column("rule", Text, "Who belongs to it, in words"),
     _column("action", Text, "What to do"),
+    _column(
+        "explanation",
+        Text,
+        "Why somebody is in it: at most three questions, learned from the customers of the day",
+    ),
+    _column("fidelity", Double, "Share of all customers of whom these words and the scheme say the same, 0 to 1"),
+    _column("explained_share", Double, "The same share among the customers of this segment, 0 to 1"),
 )
 
 segment_migration = _published(

@@ -128,6 +128,7 @@ PROFILE: Row = {
     "as_of": DAY, "scheme": "rfm", "segment": "Lost", "customers": 1, "share": 0.25, "revenue_share": 0.5,
     "recency_days_median": 9.5, "frequency_mean": 2.5, "monetary_value_mean": 20, "clv_365d_mean": 30,
     "typical": "late", "rule": "RFM codes 111", "action": "Write.",
+    "explanation": "last bought more than 90 days ago", "fidelity": 0.75, "explained_share": 0.75,
 }  # fmt: skip
 GOOD_PROFILES: list[Row] = [
     {**PROFILE, "scheme": scheme, "segment": name, "customers": customers, "share": share}
@@ -154,6 +155,15 @@ BAD_PROFILES: Planted = [
     ({"typical": None}, ["typical not null (warning)"]),
     ({"rule": None}, ["rule not null (warning)"]),
     ({"action": None}, ["action not null (warning)"]),
+    ({"explanation": None}, ["explanation not null (warning)"]),
+    (
+        {"scheme": "usage", "segment": "light", "customers": 4, "fidelity": 1.5, "explained_share": 1.5},
+        ["fidelity between", "explained_share between", "The fidelity of a"],
+    ),
+    (
+        {"scheme": "loyalty", "segment": "loyal", "customers": 4, "fidelity": 0.25, "explained_share": 0.25},
+        ["fidelity between (info)", "The fidelity of a"],
+    ),
 ]
 
 MOVE: Row = {"as_of": DAY, "scheme": "rfm", "from_segment": "Lost", "to_segment": "Lost", "customers": 1}

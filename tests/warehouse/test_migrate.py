@@ -16,7 +16,7 @@ from ddcrm.warehouse.connect import Warehouse
 from tests.warehouse.days import make_day
 
 ROOT = Path(__file__).parents[2]
-NEWEST = "0003"
+NEWEST = max(file.name[:4] for file in (ROOT / "ddcrm" / "warehouse" / "migrations" / "versions").glob("[0-9]*.py"))
 
 
 @pytest.fixture

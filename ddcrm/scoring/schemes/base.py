@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ddcrm.scoring.explanations import Explanation, Measure, explained
 from ddcrm.scoring.models import ScoringModels
 from ddcrm.scoring.money import Cents, cents_of
 from ddcrm.scoring.scores import Scored
@@ -51,7 +52,7 @@ class Scheme:
 
     find: the segments of a day, None where its model is missing. rule: who belongs to a segment, in words.
     names: its segments, best first, or None where a model finds and names them. features: what it needs beyond
-    SCORING_COLUMNS.
+    SCORING_COLUMNS. measures: what explains its segments, beyond `behaviour`.
     """
 
     name: str
@@ -59,3 +60,19 @@ class Scheme:
     rule: Callable[[Day, str], str]
     names: tuple[str, ...] | None
     features: Callable[[SegmentSettings], tuple[str, ...]] = lambda _: ()
+    measures: Callable[[Day, Segmentation], list[Measure]] = lambda _, __: []
+
+    def explained(self, day: Day, found: Segmentation) -> Explanation:
+        """Its segments in the words of three questions."""
+        return explained([*behaviour(day), *self.measures(day, found)], found.codes, found.names)
+
+
+def behaviour(day: Day) -> list[Measure]:
+    """What a person looks at first: how long ago, how often, how much, since when."""
+    columns = day.scores.columns
+    return [
+        Measure("last bought {} days ago", columns["recency_days"]),
+        Measure("bought on {} days", columns["purchase_days"]),
+        Measure("spends {} a purchase day", day.scores.monetary / 100),
+        Measure("first bought {} days ago", columns["tenure_days"]),
+    ]

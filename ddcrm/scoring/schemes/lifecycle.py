@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ddcrm.scoring.explanations import Measure
 from ddcrm.scoring.schemes.base import Day, Scheme, Segmentation
 from ddcrm.settings import SegmentSettings
 
@@ -47,4 +48,13 @@ def _features(segments: SegmentSettings) -> tuple[str, ...]:
     return (f"purchase_days_{days}d", f"purchase_days_{2 * days}d")
 
 
-SCHEME = Scheme("lifecycle", find, rule, NAMES, _features)
+def _measures(day: Day, found: Segmentation) -> list[Measure]:
+    days = day.segments.lifecycle.days
+    now, both = (day.feature(f"purchase_days_{n}d") for n in (days, 2 * days))
+    return [
+        Measure(f"bought on {{}} of the last {days} days", now),
+        Measure(f"bought on {{}} of the {days} days before", both - now),
+    ]
+
+
+SCHEME = Scheme("lifecycle", find, rule, NAMES, _features, _measures)

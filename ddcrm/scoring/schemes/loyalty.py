@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ddcrm.scoring.explanations import Measure
 from ddcrm.scoring.schemes.base import Day, Scheme, Segmentation
 from ddcrm.scoring.words import number
 from ddcrm.settings import SegmentSettings
@@ -25,7 +26,12 @@ class Loyalty:
 
 def exceeded(values: NDArray[Any]) -> NDArray[np.int16]:
     """The whole per cent of customers who have less, (n,): equal values get the same, the least get 0."""
-    return (100 * np.searchsorted(np.sort(values), values) // max(len(values), 1)).astype(np.int16)
+    if not len(values):
+        return np.zeros(0, dtype=np.int16)
+    ordered = np.sort(values)
+    below = (100 * np.searchsorted(ordered, ordered) // len(ordered)).astype(np.int16)
+    steps = np.flatnonzero(np.diff(below, prepend=-1))  # at most 100, so that looking up a value is cheap
+    return below[steps][np.searchsorted(ordered[steps], values, side="right") - 1]
 
 
 def regularity(gap_mean_days: NDArray[np.float64], gap_std_days: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -70,4 +76,16 @@ def _features(segments: SegmentSettings) -> tuple[str, ...]:
     return (f"purchase_days_{days}d", f"spend_{days}d", "products", "gap_mean_days", "gap_std_days")
 
 
-SCHEME = Scheme("loyalty", find, rule, NAMES, _features)
+def _measures(day: Day, found: Segmentation) -> list[Measure]:
+    days, parts = day.segments.loyalty.days, found.detail.components
+    measures = [
+        Measure(f"bought on {{}} of the last {days} days", day.feature(f"purchase_days_{days}d")),
+        Measure(f"spent {{}} in the last {days} days", day.money(f"spend_{days}d") / 100),
+        Measure("regularity above that of {} % of customers", parts["regular"]),
+    ]
+    if parts["kinds"] is None:
+        return measures
+    return [*measures, Measure("bought {} different products", np.nan_to_num(day.feature("products")).astype(np.int64))]
+
+
+SCHEME = Scheme("loyalty", find, rule, NAMES, _features, _measures)

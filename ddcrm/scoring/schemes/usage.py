@@ -8,6 +8,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+from ddcrm.scoring.explanations import Measure
 from ddcrm.scoring.money import Cents
 from ddcrm.scoring.schemes.base import Day, Scheme, Segmentation
 from ddcrm.scoring.words import percent
@@ -57,4 +58,9 @@ def _features(segments: SegmentSettings) -> tuple[str, ...]:
     return (f"spend_{segments.usage.days}d",)
 
 
-SCHEME = Scheme("usage", find, rule, NAMES, _features)
+def _measures(day: Day, found: Segmentation) -> list[Measure]:
+    days = day.segments.usage.days
+    return [Measure(f"spent {{}} in the last {days} days", day.money(f"spend_{days}d") / 100)]
+
+
+SCHEME = Scheme("usage", find, rule, NAMES, _features, _measures)
