@@ -112,6 +112,19 @@ class SegmentSettings(_Group):
         return self
 
 
+class ChangeSettings(_Group):
+    """When what a source delivers counts as changed (docs/schema-changes.md); shares are those of a batch's rows."""
+
+    history_batches: int = Field(14, ge=1)  # earlier batches that a batch is held against
+    min_batches: int = Field(3, ge=1)  # with fewer, sizes of values are not judged
+    min_values: int = Field(10, ge=1)  # fewer rows or values say nothing
+    attention_share: float = Field(0.05, gt=0, le=1)
+    breaking_share: float = Field(0.5, gt=0, le=1)
+    unit_factors: tuple[float, ...] = (100.0, 1000.0)  # between units: cents, grams; their inverses, too
+    unit_tolerance: float = Field(0.5, gt=0, lt=2)  # 0.5: a ratio between 67 and 150 is taken for 100
+    shift_factor: float = Field(40.0, gt=1)  # a median that changes by less is no change
+
+
 class Settings(BaseSettings):
     """All settings of one project (the folder that holds `ddcrm.toml`)."""
 
@@ -129,6 +142,7 @@ class Settings(BaseSettings):
     purchase: PurchaseSettings = PurchaseSettings()
     value: ValueSettings = ValueSettings()
     segments: SegmentSettings = SegmentSettings()
+    changes: ChangeSettings = ChangeSettings()
 
     _resolver: SecretResolver | None = PrivateAttr(default=None)
 

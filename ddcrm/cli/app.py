@@ -141,6 +141,15 @@ def contract_check(ctx: typer.Context, sources: Sources = None, json: Json = Fal
         commands.contract_check(out, sources or [])
 
 
+@contract_app.command("diff")
+def contract_diff(ctx: typer.Context, source: str, old: str, new: str, json: Json = False) -> None:
+    """What a version of a contract changes against another one, and how serious each change is."""
+    from ddcrm.cli.contracts import diff
+
+    with handled(ctx, json) as out:
+        diff(out, source, old, new)
+
+
 @warehouse_app.command("upgrade")
 def warehouse_upgrade(ctx: typer.Context, json: Json = False) -> None:
     """Bring the warehouse's schema to this version."""

@@ -86,7 +86,9 @@ def _column(place: Place, scope: Scope, sources: dict[str, str]) -> Column:
         key_position=max(int((place / "primaryKeyPosition").value or 0), 0) if key else 0,
         transform=check_expression(place / "transformLogic", sources) if computed else None,
         timezone=timezone, role=_role(place, custom.get("role"), scope.entity),
-        classification=(place / "classification").value, **build_limits(place, kind, timezone or scope.timezone),
+        classification=(place / "classification").value,
+        unit_check=values.optional(custom.get("unitCheck"), values.flag, True),
+        **build_limits(place, kind, timezone or scope.timezone),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
         "entity", "effectiveFrom", "deliveryMode", "suite", "maxQuarantinedShare", "exclude", "timezone", "nullValues",
         "allowEmpty", "volume", "freshnessSeverity", "sourceColumns",
     ),
-    "property": ("timezone", "role", "canonicalType"),
+    "property": ("timezone", "role", "canonicalType", "unitCheck"),
     "server": (
         "secret",
         "csv.delimiter", "csv.quote", "csv.escape", "csv.header", "csv.columns", "csv.skipRows",

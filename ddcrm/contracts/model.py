@@ -33,6 +33,7 @@ class Column:
     pattern: str | None = None
     max_length: int | None = None
     min_length: int | None = None
+    unit_check: bool = True  # are the sizes of its values held against earlier batches?
 
     @property
     def personal(self) -> bool:

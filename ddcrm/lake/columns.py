@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ddcrm.contracts.arrived import shown_names
 from ddcrm.contracts.model import Column, Contract
 from ddcrm.errors import SchemaChangedError
 from ddcrm.lake.engine import Engine, literal
@@ -70,13 +70,6 @@ def check_columns(contract: Contract, arrived: Mapping[str, tuple[str, ...]], fi
     return ColumnCheck(
         {day: names for day, names in missing.items() if names},
         {day: names for day, names in added.items() if names},
-    )
-
-
-def shown_names(names: Iterable[str]) -> tuple[str, ...]:
-    """The names that look like names: where a header is missing, customers' values stand in its place."""
-    return tuple(
-        name for name in names if re.fullmatch(r"[^\W\d][\w .-]{0,62}", name) and not re.search(r"\d{3}", name)
     )
 
 

@@ -115,6 +115,11 @@ def _problems(column: Column) -> list[tuple[str, str, str]]:
     return found
 
 
+def problem_codes(contract: Contract) -> list[str]:
+    """The codes of everything that a row can violate: "amount: missing"."""
+    return [code for column in contract.columns for _, code, _ in _problems(column)]
+
+
 def _shown(column: Column) -> str:
     """The offending text for a reason; personal data is not repeated there (the quarantined row has it)."""
     if column.personal:

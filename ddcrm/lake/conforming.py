@@ -44,9 +44,20 @@ def conform(
         "counts": {day: each.as_dict() for day, each in counts.items()},
         "newest_event": _newest_event(engine, contract),
         "added_columns": check.added,
+        "columns": _runs(arrived, filled),
     }
     engine.con.execute("DROP TABLE typed_rows; DROP TABLE losing_rows")
     return manifest
+
+
+def _runs(arrived: Mapping[str, tuple[str, ...]], filled: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    """The columns that arrived, in their order, said on the first day and wherever they change; empty days say none."""
+    runs: dict[str, tuple[str, ...]] = {}
+    last: tuple[str, ...] = ()
+    for day in sorted(day for day in arrived if filled.get(day)):
+        if arrived[day] != last:
+            runs[day] = last = arrived[day]
+    return runs
 
 
 def _create_typed(engine: Engine, contract: Contract, landed: str, columns: Sequence[str]) -> None:

@@ -9,12 +9,12 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ddcrm import progress
+from ddcrm.contracts.arrived import shown_names
 from ddcrm.contracts.model import Contract
 from ddcrm.dates import DateRange
 from ddcrm.errors import BatchRejectedError
 from ddcrm.lake.accept import AuditFrame, audit_frames, failed_rows
 from ddcrm.lake.candidates import Candidate
-from ddcrm.lake.columns import shown_names
 from ddcrm.lake.engine import Engine, read_parquet
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ class Audit:
     results: list[CheckResult] = field(default_factory=list)
 
 
-def audit(engine: Engine, ledger: Ledger, candidate: Candidate) -> Audit:
+def audit(engine: Engine, ledger: Ledger, candidate: Candidate, changes: Sequence[CheckResult] = ()) -> Audit:
     """Judge a candidate; raises BatchRejectedError (or SuiteError, where a check itself is wrong).
 
-    What the checks said is in the ledger either way.
+    What the checks said is in the ledger either way, together with `changes`, what the detection of changes found.
     """
     suite = _suite(engine, candidate)
-    found = Audit()
+    found = Audit(results=list(changes))
     progress.point("audit.begin", source=candidate.contract.source, dates=str(candidate.dates))
     try:
         tables = [_judge(engine, candidate, suite, audited, found) for audited in audit_frames(engine, candidate)]
@@ -173,11 +173,12 @@ def _reject_timeliness(candidate: Candidate, results: Sequence[CheckResult]) -> 
 
 
 def _record(ledger: Ledger, candidate: Candidate, found: Audit) -> None:
-    ledger.record_validations([_validation(result) for result in found.results], source=candidate.contract.source,
+    ledger.record_validations([validation(result) for result in found.results], source=candidate.contract.source,
                               dates=candidate.dates)  # fmt: skip
 
 
-def _validation(result: CheckResult) -> Validation:
+def validation(result: CheckResult) -> Validation:
+    """A check as the ledger keeps it."""
     from ddcrm.warehouse.records import Validation
 
     values = result.as_dict()

@@ -92,11 +92,15 @@ def extract(settings: Settings, source: str, dates: DateRange) -> ExtractResult:
 
 def transform(settings: Settings, source: str, dates: DateRange) -> IngestResult:
     """Conform what has landed into candidates: typed rows on disk that nobody reads before they were validated."""
-    from ddcrm.lake.candidates import alone, make_candidate
+    from ddcrm.lake.candidates import alone
     from ddcrm.lake.engine import Engine
 
-    with _recorded(settings, "transform", source, dates), Engine(settings) as engine, alone(settings, source, dates):
-        candidates = [make_candidate(engine, contract, days) for days, contract in _versions(settings, source, dates)]
+    with (
+        _recorded(settings, "transform", source, dates) as ledger,
+        Engine(settings) as engine,
+        alone(settings, source, dates),
+    ):
+        candidates = _candidates(engine, ledger, source, dates)
     counts = [counts for candidate in candidates for counts in candidate.counts.values()]
     return _result("transform", source, dates, candidates, counts)
 
@@ -104,8 +108,9 @@ def transform(settings: Settings, source: str, dates: DateRange) -> IngestResult
 def validate(settings: Settings, source: str, dates: DateRange) -> IngestResult:
     """Audit the candidates and make them the conformed rows of their days; records counts and checks in the ledger.
 
-    Raises BatchRejectedError where a critical check fails or more rows than the contract tolerates would be
-    quarantined: then nothing of the range changes.
+    Raises SchemaChangedError where the source has changed so that its batches can't be read as they were
+    (docs/schema-changes.md), BatchRejectedError where a critical check fails or more rows than the contract
+    tolerates would be quarantined: then nothing of the range changes.
     """
     from ddcrm.lake.candidates import alone
     from ddcrm.lake.engine import Engine
@@ -119,20 +124,37 @@ def validate(settings: Settings, source: str, dates: DateRange) -> IngestResult:
 
 
 def _validate(engine: Engine, ledger: Ledger, source: str, dates: DateRange) -> IngestResult:
-    from ddcrm.lake.candidates import make_candidate
+    from ddcrm.contracts import load_contracts
     from ddcrm.pipeline.audit import audit
+    from ddcrm.pipeline.detect import detect, results
 
     counts: list[DayCounts] = []
     progress.point("validate.begin", source=source, dates=str(dates))
-    versions = _versions(engine.settings, source, dates)
-    candidates = [make_candidate(engine, contract, days) for days, contract in versions]
-    verdicts = [audit(engine, ledger, candidate) for candidate in candidates]  # all, before any is accepted
+    candidates = _candidates(engine, ledger, source, dates)
+    changes = detect(engine, ledger, load_contracts(engine.settings.contracts_dir), candidates)
+    verdicts = [audit(engine, ledger, candidate, results(found))  # all, before any is accepted
+                for candidate, found in zip(candidates, changes, strict=True)]  # fmt: skip
     for candidate, verdict in zip(candidates, verdicts, strict=True):
         counts += _accept(engine, ledger, candidate, verdict.failed).counts.values()
         candidate.remove()
     progress.point("validate.end", source=source, dates=str(dates))
     warnings = tuple(warning for verdict in verdicts for warning in verdict.warnings)
     return _result("validate", source, dates, candidates, counts, warnings)
+
+
+def _candidates(engine: Engine, ledger: Ledger, source: str, dates: DateRange) -> list[Candidate]:
+    """The candidate of each part of a range; of columns that did not arrive it is told what they may be called now."""
+    from ddcrm.errors import SchemaChangedError
+    from ddcrm.lake.candidates import make_candidate
+    from ddcrm.pipeline.detect import explained
+
+    made = []
+    for days, contract in _versions(engine.settings, source, dates):
+        try:
+            made.append(make_candidate(engine, contract, days))
+        except SchemaChangedError as error:
+            raise explained(engine, ledger, contract, error) from None
+    return made
 
 
 def ingest(settings: Settings, source: str, dates: DateRange) -> IngestResult:

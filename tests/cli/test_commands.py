@@ -115,6 +115,24 @@ def test_contract_check(shop: Shop) -> None:
     assert "ordres" in text
 
 
+def test_contract_diff(shop: Shop) -> None:
+    first = shop.folder / "contracts/orders/1.0.0.yaml"
+    text = first.read_text().replace("version: 1.0.0", "version: 2.0.0").replace("'2026-01-01'", "'2026-02-01'")
+    (shop.folder / "contracts/orders/2.0.0.yaml").write_text(
+        text.replace("physicalName: status", "physicalName: state")
+    )
+    code, said = run(shop, "contract", "diff", "orders", "1.0.0", "2.0.0")
+    assert code == 0
+    assert "breaking: status is read from state, was from status" in said
+    code, told = document(shop, "contract", "diff", "orders", "1.0.0", "2.0.0")
+    assert (code, told["class"]) == (0, "breaking")
+    assert [(change["kind"], change["column"], change["after"]) for change in told["changes"]] == [
+        ("source_column_changed", "status", "state")
+    ]  # fmt: skip
+    code, said = run(shop, "contract", "diff", "orders", "1.0.0", "3.0.0")
+    assert (code, "There are 1.0.0, 2.0.0" in said) == (1, True)
+
+
 def test_warehouse(shop: Shop) -> None:
     code, said = document(shop, "warehouse", "upgrade")
     assert (code, bool(said["revision"])) == (0, True)

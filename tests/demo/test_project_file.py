@@ -32,7 +32,7 @@ def test_it_is_the_demo_companys_project() -> None:
 def test_every_setting_is_shown_and_right(uncommented: Path) -> None:
     values = tomllib.loads((uncommented / "ddcrm.toml").read_text("utf-8"))
     assert set(values) == set(Settings.model_fields) - {"project_dir"}
-    for group in ("engine", "purchase", "value", "segments"):
+    for group in ("engine", "purchase", "value", "segments", "changes"):
         assert set(values[group]) == set(type(getattr(Settings(), group)).model_fields), group
     settings = load_settings(uncommented)
     assert set(values["sources"]["tickets"]) == set(type(settings.source("tickets")).model_fields)
@@ -41,4 +41,5 @@ def test_every_setting_is_shown_and_right(uncommented: Path) -> None:
 def test_what_is_commented_out_shows_the_default(uncommented: Path) -> None:
     shown = load_settings(uncommented)
     assert (shown.value, shown.segments) == (Settings().value, Settings().segments)
+    assert shown.changes == Settings().changes
     assert shown.purchase.counts == Settings().purchase.counts

@@ -47,6 +47,7 @@ def test_a_year(settings: Settings, raw: pd.DataFrame) -> None:
     assert result.conformed == len(kept.drop_duplicates())
     check_ledger(settings, raw)
     check_landing(settings)
+    assert rows(settings, "SELECT message FROM ops.validations WHERE suite = 'changes'") == []
     train(settings, YEAR.last)
     score(settings, YEAR.last)
     publish(settings, YEAR.last)

@@ -1,0 +1,210 @@
+"""Kinds of change through the whole of ingest: nine days of a shop, then a tenth one that looks otherwise."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from ddcrm.dates import DateRange
+from ddcrm.errors import BatchRejectedError, SchemaChangedError
+from ddcrm.pipeline.ingest import IngestResult, ingest
+from ddcrm.warehouse.embedded import EmbeddedPostgres
+from tests.conftest import _database
+from tests.pipeline.reading import conformed, landed, ledger, rows
+from tests.pipeline.shop import COLUMNS, CONTRACT, Shop
+
+DAY = date(2026, 1, 20)
+BEFORE = DateRange.parse("2026-01-11", "2026-01-19")
+CHANNEL = "\n      - {name: channel, logicalType: string, enum: [{value: web}, {value: store}]}"
+PERSONAL = "physicalName: Cust, logicalType: string, required: true, classification: pseudonymous"
+
+Row = dict[str, str]
+Spoil = Callable[[int, Row], Row]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedPostgres, _template: str) -> Iterator[Shop]:
+    """A shop with nine ingested days, whose tenth the tests deliver in their own ways; it is not accepted for long."""
+    with pytest.MonkeyPatch.context() as patch:
+        for url in _database(postgres_server, _template):
+            patch.setenv("DDCRM_WAREHOUSE_URL", url)
+            made = Shop(tmp_path_factory.mktemp("changes") / "shop").make()
+            write_contract(made)
+            for day, lines in made.rows.items():
+                made.rows[day] = [{**row, "channel": ("web", "store")[n % 2]} for n, row in enumerate(lines)]
+                made.write(day, (*COLUMNS, "channel"))
+            ingest(made.settings, "orders", BEFORE)
+            yield made
+
+
+def write_contract(shop: Shop) -> None:
+    text = CONTRACT.replace("      - {name: status", CHANNEL[1:] + "\n      - {name: status")
+    limited = PERSONAL + ", logicalTypeOptions: {pattern: '^C[0-9]{4}$'}"
+    (shop.folder / "contracts/orders/1.0.0.yaml").write_text(text.replace(PERSONAL, limited))
+
+
+def deliver(shop: Shop, spoil: Spoil, day: date = DAY) -> None:
+    """Write the day's file, each row changed."""
+    lines = [spoil(number, dict(row)) for number, row in enumerate(shop.rows[day])]
+    with shop.file(day).open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+
+
+def changes(shop: Shop) -> list[tuple[Any, ...]]:
+    """What the ledger has of the tenth day: kind, column, severity."""
+    return rows(shop.settings, "SELECT expectation, column_name, severity FROM ops.validations "
+                               "WHERE suite = 'changes' AND batch_date = %s ORDER BY 1, 2", DAY)  # fmt: skip
+
+
+def renamed(old: str, new: str, value: Callable[[str], str] = str) -> Spoil:
+    return lambda _, row: {new if name == old else name: value(text) if name == old else text
+                           for name, text in row.items()}  # fmt: skip
+
+
+def valued(column: str, value: Callable[[int, str], str]) -> Spoil:
+    return lambda number, row: {**row, column: value(number, row[column])}
+
+
+def without(column: str) -> Spoil:
+    return lambda _, row: {name: text for name, text in row.items() if name != column}
+
+
+def german(moment: str) -> str:
+    day, time = moment.split(" ")
+    return ".".join(reversed(day.split("-"))) + " " + time
+
+
+def cents(amount: str) -> str:
+    return amount.replace(".", "").lstrip("0")
+
+
+BREAKING: dict[str, tuple[Spoil, str, str | None, list[str]]] = {
+    "column removed": (without("status"), "column_missing", "status", ["status did not arrive"]),
+    "column renamed": (renamed("status", "order_state"), "column_renamed", "status",
+                       ["status may now be order_state", "100% of the distinct ones are known"]),
+    "renamed and in cents": (renamed("amount", "total_cents", cents), "column_renamed", "amount",
+                             ["amount may now be total_cents", "times as large"]),
+    "key column renamed": (renamed("OrderNo", "order_number"), "column_renamed", "OrderNo",
+                           ["OrderNo may now be order_number", "100% look like those before"]),
+    "text in a number": (valued("amount", lambda *_: "free"), "type_changed", "amount",
+                         ["amount is no decimal(18,2)", "such as free", "row 2"]),
+    "date format": (valued("OrderTS", lambda _, text: german(text)), "date_format_changed", "ordered_at",
+                    ["ordered_at is written as dd.MM.yyyy HH:mm:ss"]),
+    "decimal comma": (valued("amount", lambda _, text: text.replace(".", ",")), "number_format_changed", "amount",
+                      ["amount is written with a decimal comma"]),
+    "separators of thousands": (valued("amount", lambda _, text: f"1,{int(float(text)):03}.50"),
+                                "number_format_changed", "amount", ["commas between thousands"]),
+    "unit": (valued("amount", lambda _, text: cents(text)), "unit_changed", "amount",
+             ["times that of earlier batches", "digits behind the point are gone"]),
+    "nullability": (valued("Cust", lambda number, text: "" if number % 3 else text), "value_missing", "customer_key",
+                    ["customer_key is missing in"]),
+    "enumeration, most rows": (valued("channel", lambda number, text: "app" if number % 3 else text),
+                               "enum_grown", "channel", ["channel has values outside its enumeration", ": app"]),
+    "pattern of a personal column": (valued("Cust", lambda _, text: text.replace("C", "K-")), "limit_broken",
+                                     "customer_key", ["customer_key: does not match the pattern"]),
+    "key does not tell rows apart": (valued("OrderNo", lambda number, _: f"A{number % 5}"), "key_duplicated", None,
+                                     ["have the key of another row"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BREAKING)
+def test_a_breaking_change_stops_the_batch_once(shop: Shop, kind: str) -> None:
+    spoil, name, column, words = BREAKING[kind]
+    deliver(shop, spoil)
+    before = conformed(shop.settings), ledger(shop.settings)
+    with pytest.raises(SchemaChangedError) as caught:
+        ingest(shop.settings, "orders", DateRange.parse(DAY))
+    error = caught.value
+    assert not error.retryable
+    assert (error.source, error.partition, error.contract_version) == ("orders", "2026-01-20", "1.0.0")
+    for word in [*words, *([column] if column else []), "ddcrm.effectiveFrom 2026-01-20"]:
+        assert word in str(error)
+    assert (conformed(shop.settings), ledger(shop.settings)) == before
+    assert landed(shop.settings)[-1] == (str(DAY), len(shop.rows[DAY]))
+    assert (name, column, "critical") in changes(shop)
+    (failed,) = rows(shop.settings, "SELECT error_type FROM ops.runs ORDER BY started_at DESC LIMIT 1")
+    assert failed == ("SchemaChangedError",)
+
+
+ALLOWED: dict[str, tuple[Spoil, list[tuple[str, str | None, str]]]] = {
+    "a column more": (lambda _, row: {**row, "loyalty_tier": "gold"}, [("column_added", "loyalty_tier", "info")]),
+    "another order": (lambda _, row: dict(reversed(row.items())), [("columns_reordered", None, "info")]),
+    "another case": (renamed("amount", "AMOUNT"), [("column_case", "amount", "info")]),
+    "a column that is empty now": (valued("status", lambda *_: ""), [("column_emptied", "status", "warning")]),
+    "a new value in few rows": (valued("channel", lambda number, text: text if number % 12 != 1 else "app"),
+                                [("enum_grown", "channel", "warning")]),
+    "few unreadable numbers": (valued("amount", lambda number, text: text if number % 12 != 1 else "?"),
+                               [("type_changed", "amount", "warning")]),
+    "cents with digits": (valued("amount", lambda _, text: f"{float(text) * 100 + 0.55:.2f}"),
+                          [("unit_changed", "amount", "warning")]),
+    "fifty times as much": (valued("amount", lambda _, text: f"{float(text) * 50:.2f}"),
+                             [("distribution_shifted", "amount", "warning")]),
+    "twice as much": (valued("amount", lambda _, text: f"{float(text) * 2:.2f}"), []),
+    "a file that came twice": (lambda number, row: {**row, "OrderNo": f"B{number // 2}", "Line": "1"},
+                               [("key_duplicated", None, "warning")]),
+    "a day as any other": (lambda _, row: row, []),
+    "a value that does not come": (valued("channel", lambda *_: "web"), []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ALLOWED)
+def test_other_changes_are_recorded_and_let_the_batch_pass(shop: Shop, kind: str) -> None:
+    spoil, recorded = ALLOWED[kind]
+    deliver(shop, spoil)
+    result: IngestResult = ingest(shop.settings, "orders", DateRange.parse(DAY))
+    assert changes(shop) == recorded
+    assert result.landed == len(shop.rows[DAY])
+    for _, column, severity in recorded:
+        warned = [text for text in result.warnings if (column or "key") in text and "attention" in text]
+        assert bool(warned) == (severity == "warning")
+
+
+def test_more_new_values_than_are_tolerated_reject_the_batch(shop: Shop) -> None:
+    deliver(shop, valued("channel", lambda number, text: text if number % 3 else "app"))
+    with pytest.raises(BatchRejectedError, match="channel"):
+        ingest(shop.settings, "orders", DateRange.parse(DAY))
+    assert ("enum_grown", "channel", "warning") in changes(shop)
+
+
+def test_personal_values_are_not_told(shop: Shop) -> None:
+    for spoil in (
+        BREAKING["pattern of a personal column"][0],
+        renamed("Cust", "customer", lambda text: "X" + text[1:]),
+    ):
+        deliver(shop, spoil)
+        with pytest.raises(SchemaChangedError) as caught:
+            ingest(shop.settings, "orders", DateRange.parse(DAY))
+        told = str(caught.value) + repr(rows(shop.settings, "SELECT observed, message FROM ops.validations"))
+        told += repr(rows(shop.settings, "SELECT error_message FROM ops.runs"))
+        for row in shop.rows[DAY]:
+            assert row["Cust"][1:] not in told
+
+
+def test_a_range_names_the_first_day_and_accepts_nothing(shop: Shop) -> None:
+    for day in (date(2026, 1, 22), date(2026, 1, 23)):
+        deliver(shop, BREAKING["unit"][0], day)
+    deliver(shop, lambda _, row: row)
+    before = conformed(shop.settings)
+    with pytest.raises(SchemaChangedError, match="times that of earlier batches") as caught:
+        ingest(shop.settings, "orders", DateRange.parse(DAY, "2026-01-24"))
+    assert caught.value.partition == "2026-01-22"
+    assert conformed(shop.settings) == before
+
+
+def test_a_unit_that_is_not_to_be_checked(shop: Shop) -> None:
+    contract = shop.folder / "contracts/orders/1.0.0.yaml"
+    text = contract.read_text()
+    unchecked = "amount, logicalType: number, customProperties: [{property: ddcrm.unitCheck, value: false}]"
+    try:
+        contract.write_text(text.replace("amount, logicalType: number", unchecked))
+        deliver(shop, BREAKING["unit"][0])
+        ingest(shop.settings, "orders", DateRange.parse(DAY))
+        assert changes(shop) == []
+    finally:
+        contract.write_text(text)
