@@ -45,6 +45,7 @@ class Candidate:
     newest_event: dict[date, str]
     added_columns: dict[str, tuple[str, ...]]
     landing: dict[date, str]  # digest of what landed, by day
+    columns: dict[date, tuple[str, ...]]  # that arrived, said on the first day and wherever they change
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
@@ -115,6 +116,7 @@ def load_candidate(folder: Path, contract: Contract) -> Candidate:
         newest_event={date.fromisoformat(day): moment for day, moment in manifest["newest_event"].items()},
         added_columns={day: tuple(names) for day, names in manifest["added_columns"].items()},
         landing={date.fromisoformat(day): digest for day, digest in manifest["landing"].items()},
+        columns={date.fromisoformat(day): tuple(names) for day, names in manifest.get("columns", {}).items()},
     )
 
 
