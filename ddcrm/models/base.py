@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ddcrm.errors import InsufficientDataError, ModelError
 from ddcrm.models.inference import Inference, covariance
-from ddcrm.models.optimise import Likelihood, maximise
+from ddcrm.models.optimise import Likelihood, Maximum, maximise
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -196,12 +196,10 @@ class LikelihoodModel(Inference, BaseEstimator):
         columns = self._read(X)
         weight = weights_of(sample_weight, len(columns[0]), self._model)
         likelihood, starts = self._likelihood(columns, weight)
-        found = maximise(likelihood, starts, self._model, self._parameters, self.max_iter, self.tol)
+        found = maximise(likelihood, starts, self._model, self._sought(), self.max_iter, self.tol)
         self._check(found.parameters)
-        for name, value in zip(self._parameters, found.parameters, strict=True):
-            setattr(self, f"{name}_", float(value))
+        self._learn(found, likelihood)
         self.log_likelihood_, self.n_customers_ = found.value, likelihood.total_weight
-        self.vcov_ = covariance(found.hessian, found.parameters)
         self.converged_, self.n_iter_, self.message_ = True, found.n_iter, found.message
         self._remember_features(X)
         self._remember_rows(columns)
@@ -239,6 +237,23 @@ class LikelihoodModel(Inference, BaseEstimator):
     def _likelihood(self, columns: list[Floats], weight: Floats) -> tuple[Likelihood, list[Floats]]:
         """The summed log-likelihood, and where to begin; raises InsufficientDataError."""
 
+    def _features(self) -> tuple[str, ...]:
+        """The columns of X that the model reads."""
+        return self._columns
+
+    def _sought(self) -> tuple[str, ...]:
+        """The names of what the search is for."""
+        return self._parameters
+
+    def _learn(self, found: Maximum, likelihood: Likelihood) -> None:
+        """Keep what was found, and its precision."""
+        self._learn_parameters(found.parameters)
+        self.vcov_ = covariance(found.hessian, found.parameters)
+
+    def _learn_parameters(self, parameters: Floats) -> None:
+        for name, value in zip(self._parameters, parameters, strict=True):
+            setattr(self, f"{name}_", float(value))
+
     def _check(self, parameters: Floats) -> None:
         """Raise ModelError where a maximum was found that the model can't work with."""
 
@@ -254,8 +269,9 @@ class LikelihoodModel(Inference, BaseEstimator):
         return tuple(getattr(self, f"{name}_") for name in self._parameters)
 
     def _remember_features(self, X: Any) -> None:
-        self.n_features_in_ = len(self._columns)
+        features = self._features()
+        self.n_features_in_ = len(features)
         if names_in(X) is not None:
-            self.feature_names_in_ = np.array(self._columns, dtype=object)
+            self.feature_names_in_ = np.array(features, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_

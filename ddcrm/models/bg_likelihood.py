@@ -8,11 +8,14 @@ is the frequency x (Fader, Hardie & Lee 2005, eq. 6), in MBG/NBD it is x + 1 (Ba
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from scipy.special import digamma, gammaln
+from scipy.special import digamma, expit, gammaln
 
-from ddcrm.models.base import Floats, Levels, thinned_rows
+from ddcrm.models.base import Codes, Floats, Levels, thinned_rows
+
+_FAR = 1e5  # Stirling's series has all digits from here on
 
 
 class BgNbdLikelihood:
@@ -41,9 +44,32 @@ class BgNbdLikelihood:
     def thinned(self) -> BgNbdLikelihood | None:
         """The likelihood of a fair part of the rows; None where they are few."""
         part = thinned_rows(len(self.row_weight))
-        if part is None:
-            return None
+        return None if part is None else self.at(part)
+
+    def at(self, part: Codes) -> BgNbdLikelihood:
+        """The likelihood of some of the rows."""
         return BgNbdLikelihood([column.at(part) for column in self.rows], self.row_weight[part], self.first_chance)
+
+    def by_row(self, parameters: tuple[Any, ...]) -> tuple[Floats, Floats]:
+        """The value of each distinct row, (n,), and its gradient by the logarithms of the parameters, (4, n).
+
+        parameters: r is a number, alpha, a and b are numbers or (n,).
+        """
+        r, alpha, a, b = parameters
+        x, last, age = (column.column for column in self.rows)
+        k, counts = x + self.first_chance, self.rows[0]
+        odds = log_odds_left(k, (x, last, age), parameters)
+        left, slope_both, shrink = expit(odds), slope_rising(a + b, k), np.log1p(age / alpha)
+        idle = np.log1p(np.maximum(age - last, 0.0) / (alpha + last))
+        rising = rising_at(r, counts) + rising_at(b, counts, self.first_chance)
+        rising -= rising_at(a + b, counts, self.first_chance)
+        value = rising - r * shrink - x * np.log(alpha + age) + np.logaddexp(0.0, odds)
+        by_r = r * (slope_rising(r, counts.values)[counts.codes] - shrink + left * idle)
+        by_alpha = (r * age - alpha * x) / (alpha + age)
+        by_alpha -= left * (r + x) * alpha * np.maximum(age - last, 0.0) / (alpha + last) / (alpha + age)
+        by_a = left - a * slope_both
+        by_b = b * (slope_rising(b, k) - slope_both - left / (b - 1 + np.maximum(k, 1.0)))
+        return value, np.array([by_r, by_alpha, by_a, by_b])
 
     def __call__(self, parameters: Floats) -> tuple[float, Floats]:
         """The value, and the gradient by the parameters, shape (4,)."""
@@ -83,17 +109,29 @@ class BgNbdLikelihood:
         return float(value), np.array([by_r, by_alpha, by_count.sum() / a, -np.sum(by_count / dropout)])
 
 
-def log_rising(z: float, x: Floats) -> Floats:
-    """log of Gamma(z+x) / Gamma(z)."""
-    return gammaln(z + x) - gammaln(z)
+def log_rising(z: Any, x: Floats) -> Floats:
+    """log of Gamma(z+x) / Gamma(z), also for a z beyond which the two logarithms would lose their difference."""
+    far = np.maximum(z, _FAR)
+    series = (far - 0.5) * np.log1p(x / far) + x * (np.log(far + x) - 1) + (1 / (far + x) - 1 / far) / 12
+    near = np.minimum(z, _FAR)
+    return np.where(np.greater(z, _FAR), series, gammaln(near + x) - gammaln(near))
 
 
-def slope_rising(z: float, x: Floats) -> Floats:
+def rising_at(z: Any, counts: Levels, more: int = 0) -> Floats:
+    """`log_rising` by x + `more` for the x of each row; taken once for each distinct count where z is a number."""
+    if np.ndim(z) == 0:
+        return log_rising(z, counts.values + more)[counts.codes]
+    return log_rising(z, counts.column + more)
+
+
+def slope_rising(z: Any, x: Floats) -> Floats:
     """Derivative of `log_rising` by z."""
-    return digamma(z + x) - digamma(z)
+    far, near = np.maximum(z, _FAR), np.minimum(z, _FAR)
+    series = np.log1p(x / far) + (1 / far - 1 / (far + x)) / 2 + (1 / far**2 - 1 / (far + x) ** 2) / 12
+    return np.where(np.greater(z, _FAR), series, digamma(near + x) - digamma(near))
 
 
-def log_odds_left(chances: Floats, columns: Sequence[Floats], parameters: tuple[float, ...]) -> Floats:
+def log_odds_left(chances: Floats, columns: Sequence[Floats], parameters: tuple[Any, ...]) -> Floats:
     """log of P(left) / P(alive): a / (b+k-1) * ((alpha+T) / (alpha+t_x))^(r+x); minus infinity where k = 0.
 
     chances: k, (n,); columns: frequency, recency and tenure, (n,) each.

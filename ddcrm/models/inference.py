@@ -6,7 +6,7 @@ All of it is asymptotic: it holds where there are many customers, and takes the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from math import log
+from math import exp, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,10 +59,20 @@ class Inference(ABC):
     def confidence_intervals(self, level: float = 0.95) -> dict[str, tuple[float, float]]:
         """For each parameter the interval that covers it with probability `level`.
 
-        Wald's, on the scale of the logarithm, where the likelihood is closer to a normal one: always positive.
+        Wald's; that of a positive parameter on the scale of the logarithm, where the likelihood is closer to a normal
+        one: always positive.
         """
-        errors = self.standard_errors_
-        wide = norm.ppf((1 + level) / 2)
-        factors = {name: np.exp(wide * errors[name] / value) for name, value in self.parameters_.items()}
-        return {name: (value / float(factors[name]), value * float(factors[name]))
-                for name, value in self.parameters_.items()}  # fmt: skip
+        errors, free = self.standard_errors_, self._unbounded()
+        wide = float(norm.ppf((1 + level) / 2))
+        intervals = {}
+        for name, value in self.parameters_.items():
+            reach = wide * errors[name]
+            if name in free:
+                intervals[name] = (value - reach, value + reach)
+            else:
+                intervals[name] = (value / exp(reach / value), value * exp(reach / value))
+        return intervals
+
+    def _unbounded(self) -> frozenset[str]:
+        """The names of the parameters that may be negative."""
+        return frozenset()

@@ -31,7 +31,8 @@ _NEWTON_STEPS = 30
 class Likelihood(Protocol):
     """A log-likelihood summed over customers, and how many customers (the sum of weights) it sums."""
 
-    total_weight: float
+    @property
+    def total_weight(self) -> float: ...
 
     def __call__(self, parameters: Floats) -> tuple[float, Floats]:
         """The value and the gradient by the parameters (not by their logarithms)."""

@@ -7,34 +7,25 @@ rate lambda ~ Gamma(r, alpha), and leaves after a time that is exponential with 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import digamma, gammaln
 
-from ddcrm.models.base import (
-    Floats,
-    Levels,
-    RandomState,
-    check_amounts,
-    check_frequency,
-    check_times,
-    columns_of,
-    distinct_rows,
-    levels_of,
-    thinned_rows,
-)
-from ddcrm.models.btyd import BuyTillYouDie, check_discount, check_up_to, tenures_of
+from ddcrm.models.base import Codes, Floats, Levels, RandomState, check_amounts, levels_of, thinned_rows
+from ddcrm.models.btyd import check_discount, check_up_to, tenures_of
+from ddcrm.models.covariate_model import CovariateModel
+from ddcrm.models.covariates import each_kind
 from ddcrm.models.dropout import Dropout, Histories, dropout, dropout_slopes
-from ddcrm.models.optimise import Likelihood
 from ddcrm.models.pareto_expectations import count_probabilities, discounted_if_alive, expected_if_alive
 
 _SLOWEST = 1e-300  # a rate drawn below it may have become 0
 
 
-class ParetoNBD(BuyTillYouDie):
+class ParetoNBD(CovariateModel):
     """Pareto/NBD, fitted by maximum likelihood.
 
     X is a DataFrame, or a mapping of arrays, with the columns frequency (repeat purchases, whole numbers), recency
@@ -42,34 +33,46 @@ class ParetoNBD(BuyTillYouDie):
     Times are in any one unit; alpha_, beta_ and every `t` are in the same unit.
 
     Parameters: max_iter bounds the iterations of L-BFGS-B; tol is how much log-likelihood, summed over all
-    customers, the result may miss at most.
+    customers, the result may miss at most; purchase_covariates and dropout_covariates name further columns of X, in an
+    array after the three and in this order, each once. A customer of these covariates z has alpha exp(-gamma' z) for
+    alpha, and beta exp(-gamma' z) for beta: a positive coefficient means to buy more often, or to leave sooner, and a
+    unit more of a covariate multiplies the mean rate by exp(gamma).
 
-    Learned: r_, alpha_, s_, beta_ and what every LikelihoodModel learns. The same customers give the same bits in
-    whatever order they come (as long as weights are whole numbers).
+    Learned: r_, alpha_, s_, beta_, purchase_coefficients_ and dropout_coefficients_ (by covariate) and what every
+    LikelihoodModel learns. The same customers give the same bits in whatever order they come (as long as weights are
+    whole numbers).
 
     Unlike BG/NBD a customer may have left before a second purchase: P(alive) is below 1 for everybody.
     """
 
     _model: ClassVar[str] = "pareto_nbd"
-    _columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "tenure")
     _parameters: ClassVar[tuple[str, ...]] = ("r", "alpha", "s", "beta")
+    _moves: ClassVar[Mapping[str, Mapping[str, int]]] = {"purchase": {"alpha": -1}, "dropout": {"beta": -1}}
 
     r_: float
     alpha_: float
     s_: float
     beta_: float
 
-    def __init__(self, max_iter: int = 500, tol: float = 1e-8) -> None:
+    def __init__(
+        self,
+        max_iter: int = 500,
+        tol: float = 1e-8,
+        purchase_covariates: Sequence[str] = (),
+        dropout_covariates: Sequence[str] = (),
+    ) -> None:
         self.max_iter = max_iter
         self.tol = tol
+        self.purchase_covariates = purchase_covariates
+        self.dropout_covariates = dropout_covariates
 
     def log_likelihood(self, X: Any) -> Floats:
         """Log-likelihood of each customer, shape (n,); Fader & Hardie (2005), eq. 19.
 
         Raises ModelError for X that is not valid, sklearn's NotFittedError before fit.
         """
-        parameters = self._fitted()
-        frequency, recency, tenure = self._read(X)
+        frequency, recency, tenure, *covariates = self._read(X)
+        parameters = self._personal(covariates)
         known = _known(levels_of(frequency), recency, parameters)
         return known + dropout(_histories(frequency, recency, tenure, parameters)).log_total
 
@@ -78,8 +81,7 @@ class ParetoNBD(BuyTillYouDie):
 
         Fader & Hardie (2005), eq. 25. Raises ModelError for X that is not valid.
         """
-        frequency, recency, tenure = self._read(X)
-        return _alive(dropout(_histories(frequency, recency, tenure, self._fitted())))
+        return self._outlook(X)[0]
 
     def expected_purchases(self, X: Any, t: float) -> Floats:
         """Expected purchases of each customer in the next `t` units of time, given the history, shape (n,).
@@ -90,23 +92,25 @@ class ParetoNBD(BuyTillYouDie):
         alive, ahead = self._outlook(X)
         return alive * expected_if_alive(ahead, np.float64(t))
 
-    def expected_purchases_new(self, t: ArrayLike) -> Floats:
+    def expected_purchases_new(self, t: ArrayLike, covariates: Any = None) -> Floats:
         """Expected repeat purchases of a new customer in the first `t` units of time, the shape of t.
 
-        Fader & Hardie (2005), eq. 27. Raises ModelError for a negative t.
+        Fader & Hardie (2005), eq. 27. covariates: of n new customers, if the model has any; t is a number or (n,) then,
+        and so is the answer. Raises ModelError for a negative t.
         """
         times = np.asarray(t, dtype=np.float64)
         check_amounts(times.ravel(), "t", self._model)
-        return expected_if_alive(self._fitted(), times)
+        return expected_if_alive(self._newcomers(covariates), times)
 
-    def count_probabilities(self, t: float, up_to: int) -> Floats:
+    def count_probabilities(self, t: float, up_to: int, covariates: Any = None) -> Floats:
         """Probabilities that a new customer buys 0, 1, ..., up_to times again in `t` units, shape (up_to + 1,).
 
-        Fader & Hardie (2005), section 3. Raises ModelError for a negative t or up_to.
+        Fader & Hardie (2005), section 3. covariates: of n new customers, if the model has any; the answer is
+        (n, up_to + 1) then. Raises ModelError for a negative t or up_to.
         """
         check_amounts(np.array([t], dtype=np.float64), "t", self._model)
         counts = np.arange(check_up_to(up_to, self._model) + 1.0)
-        return count_probabilities(float(t), counts, self._fitted())
+        return each_kind(partial(count_probabilities, float(t), counts), self._newcomers(covariates))
 
     def discounted_purchases(self, X: Any, rate: float, t: float = np.inf) -> Floats:
         """Expected purchases of each customer in the next `t` units, each discounted to now, shape (n,).
@@ -119,44 +123,35 @@ class ParetoNBD(BuyTillYouDie):
         alive, ahead = self._outlook(X)
         return alive * (discounted_if_alive(ahead, rate, t) if rate > 0 else expected_if_alive(ahead, t))
 
-    def simulate(self, tenure: ArrayLike, random_state: RandomState = 0) -> dict[str, Floats]:
+    def simulate(self, tenure: ArrayLike, random_state: RandomState = 0, covariates: Any = None) -> dict[str, Floats]:
         """Frequency, recency and tenure of customers who were observed for `tenure`, drawn from the model, (n,) each.
 
-        The same random_state (a seed, or a Generator that goes on) gives the same customers.
+        The same random_state (a seed, or a Generator that goes on) gives the same customers. covariates: of these
+        customers, if the model has any; they are part of the answer then.
         """
-        r, alpha, s, beta = self._fitted()
         ages, random = tenures_of(tenure, self._model), np.random.default_rng(random_state)
+        r, alpha, s, beta = self._newcomers(covariates, len(ages))
         rate, leaving = random.gamma(r, 1 / alpha, len(ages)), random.gamma(s, 1 / beta, len(ages))
         there = np.minimum(random.standard_exponential(len(ages)) / np.maximum(leaving, _SLOWEST), ages)
         frequency = random.poisson(rate * there).astype(np.float64)
         latest = random.random(len(ages)) ** (1 / np.maximum(frequency, 1))  # the greatest of x uniform numbers
-        return {"frequency": frequency, "recency": np.where(frequency > 0, latest * there, 0.0), "tenure": ages}
+        recency = np.where(frequency > 0, latest * there, 0.0)
+        return {"frequency": frequency, "recency": recency, "tenure": ages} | self._columns_beside(covariates)
 
     def _outlook(self, X: Any) -> tuple[Floats, tuple[Any, ...]]:
         """P(alive), and the parameters of each customer as a new one who is there at the end of the tenure."""
-        r, alpha, s, beta = parameters = self._fitted()
-        frequency, recency, tenure = self._read(X)
+        frequency, recency, tenure, *covariates = self._read(X)
+        r, alpha, s, beta = parameters = self._personal(covariates)
         alive = _alive(dropout(_histories(frequency, recency, tenure, parameters)))
         return alive, (r + frequency, alpha + tenure, s, beta + tenure)
 
-    def _read(self, X: Any) -> list[Floats]:
-        frequency, recency, tenure = columns = columns_of(X, self._columns, self._model)
-        check_frequency(frequency, self._model)
-        check_times(frequency, recency, tenure, self._model)
-        return columns
+    def _row_likelihood(self, rows: Sequence[Levels], weight: Floats) -> ParetoNbdLikelihood:
+        return ParetoNbdLikelihood(rows, weight)
 
-    def _likelihood(self, columns: list[Floats], weight: Floats) -> tuple[Likelihood, list[Floats]]:
-        rows = distinct_rows([levels_of(column) for column in columns])
-        likelihood = ParetoNbdLikelihood(rows.columns, rows.weights(weight))
-        purchases = float(np.sum(likelihood.weight * likelihood.frequency))
-        time = float(np.sum(likelihood.weight * likelihood.tenure))
-        if purchases == 0:
-            raise self._insufficient("no customer bought again")
-        if time == 0:
-            raise self._insufficient("no customer was observed for any time")
-        pace, span = time / purchases, time / likelihood.total_weight
+    def _starts(self, purchases: float, time: float, customers: float) -> list[Floats]:
+        pace, span = time / purchases, time / customers
         shapes = ((0.5, 0.5), (0.2, 0.2), (3.0, 1.0), (1.0, 5.0))
-        return likelihood, [np.array([r, r * pace, s, s * span]) for r, s in shapes]
+        return [np.array([r, r * pace, s, s * span]) for r, s in shapes]
 
 
 class ParetoNbdLikelihood:
@@ -168,21 +163,24 @@ class ParetoNbdLikelihood:
 
     def __init__(self, rows: Sequence[Levels], weight: Floats) -> None:
         """rows: frequency, recency and tenure of the distinct rows; weight: how many customers each stands for."""
-        self.rows, self.weight = rows, weight
+        self.rows, self.row_weight = rows, weight
         self.total_weight = float(weight.sum())
         self.frequency, self.recency, self.tenure = (column.column for column in rows)
 
     def thinned(self) -> ParetoNbdLikelihood | None:
         """The likelihood of a fair part of the rows; None where they are few."""
-        part = thinned_rows(len(self.weight))
-        if part is None:
-            return None
-        return ParetoNbdLikelihood([column.at(part) for column in self.rows], self.weight[part])
+        part = thinned_rows(len(self.row_weight))
+        return None if part is None else self.at(part)
+
+    def at(self, part: Codes) -> ParetoNbdLikelihood:
+        """The likelihood of some of the rows."""
+        return ParetoNbdLikelihood([column.at(part) for column in self.rows], self.row_weight[part])
 
     def __call__(self, parameters: Floats) -> tuple[float, Floats]:
         """The value, and the gradient by the parameters, shape (4,)."""
         value, slopes = self.by_row(tuple(parameters))
-        return float(np.einsum("i,i", self.weight, value)), np.einsum("i,ki->k", self.weight, slopes) / parameters
+        gradient = np.einsum("i,ki->k", self.row_weight, slopes) / parameters
+        return float(np.einsum("i,i", self.row_weight, value)), gradient
 
     def by_row(self, parameters: tuple[Any, ...]) -> tuple[Floats, Floats]:
         """The value of each distinct row, (n,), and its gradient by the logarithms of the parameters, (4, n).

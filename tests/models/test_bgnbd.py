@@ -261,7 +261,9 @@ class TestFit:
     def test_follows_scikit_learn(self) -> None:
         X = bgnbd_cohort(500, TYPICAL, 52)
         model = BetaGeoNBD(max_iter=77, tol=1e-6)
-        assert clone(model).get_params() == {"max_iter": 77, "tol": 1e-6}
+        assert clone(model).get_params() == {
+            "max_iter": 77, "tol": 1e-6, "purchase_covariates": (), "dropout_covariates": ()
+        }  # fmt: skip
         assert model.fit(X) is model
         assert model.n_features_in_ == 3
         assert model.feature_names_in_.tolist() == COLUMNS

@@ -352,7 +352,9 @@ class TestFit:
     def test_follows_scikit_learn(self) -> None:
         X = pareto_nbd_cohort(1000, TYPICAL, 80)
         model = ParetoNBD(max_iter=77, tol=1e-6)
-        assert clone(model).get_params() == {"max_iter": 77, "tol": 1e-6}
+        assert clone(model).get_params() == {
+            "max_iter": 77, "tol": 1e-6, "purchase_covariates": (), "dropout_covariates": ()
+        }  # fmt: skip
         assert model.fit(X) is model
         assert model.n_features_in_ == 3
         assert model.feature_names_in_.tolist() == COLUMNS

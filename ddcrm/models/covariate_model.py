@@ -1,0 +1,142 @@
+"""Buy-till-you-die models whose customers may differ by covariates."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ddcrm.models.base import (
+    Floats,
+    Levels,
+    check_frequency,
+    check_times,
+    columns_of,
+    distinct_rows,
+    invalid,
+    levels_of,
+)
+from ddcrm.models.btyd import BuyTillYouDie
+from ddcrm.models.covariates import CovariateLikelihood, Design, RowLikelihood
+from ddcrm.models.inference import covariance
+from ddcrm.models.optimise import Likelihood, Maximum
+
+
+class CovariateModel(BuyTillYouDie):
+    """Base of the models of frequency, recency and tenure that take covariates.
+
+    A model says in `_moves` which of its parameters the covariates of purchase and of dropout move, with which sign,
+    and hands `_row_likelihood` to the search. Without covariates it is the plain model.
+    """
+
+    _columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "tenure")
+    _moves: ClassVar[Mapping[str, Mapping[str, int]]]
+
+    purchase_covariates: Sequence[str]
+    dropout_covariates: Sequence[str]
+
+    purchase_coefficients_: dict[str, float]
+    dropout_coefficients_: dict[str, float]
+
+    @property
+    def parameters_(self) -> dict[str, float]:
+        """The learned parameters and coefficients by name; raises sklearn's NotFittedError before fit."""
+        return super().parameters_ | dict(zip(self._design().names, self._coefficients().tolist(), strict=True))
+
+    @abstractmethod
+    def _row_likelihood(self, rows: Sequence[Levels], weight: Floats) -> RowLikelihood:
+        """The likelihood of distinct rows of frequency, recency and tenure."""
+
+    @abstractmethod
+    def _starts(self, purchases: float, time: float, customers: float) -> list[Floats]:
+        """Where to begin, from sums over the customers."""
+
+    def _design(self) -> Design:
+        given = {"purchase": self.purchase_covariates, "dropout": self.dropout_covariates}
+        for process, names in given.items():
+            if isinstance(names, str) or len(set(names)) < len(names) or set(names) & set(self._columns):
+                reason = f"{process}_covariates is {names!r}, not a list of different columns beside the model's own"
+                raise invalid(self._model, reason)
+        return Design.of_processes(given, self._moves, self._parameters)
+
+    def _features(self) -> tuple[str, ...]:
+        return (*self._columns, *self._design().columns)
+
+    def _sought(self) -> tuple[str, ...]:
+        return (*self._parameters, *self._design().names)
+
+    def _read(self, X: Any) -> list[Floats]:
+        columns = columns_of(X, self._features(), self._model)
+        frequency, recency, tenure, *covariates = columns
+        check_frequency(frequency, self._model)
+        check_times(frequency, recency, tenure, self._model)
+        self._check_covariates(covariates)
+        return columns
+
+    def _check_covariates(self, covariates: Sequence[Floats]) -> None:
+        for name, column in zip(self._design().columns, covariates, strict=True):
+            if not np.isfinite(column).all():
+                row = int(np.argmin(np.isfinite(column)))
+                raise invalid(self._model, f"the covariate {name} is {column[row]} in row {row}; it must be finite")
+
+    def _likelihood(self, columns: list[Floats], weight: Floats) -> tuple[Likelihood, list[Floats]]:
+        rows = distinct_rows([levels_of(column) for column in columns])
+        likelihood, design = self._row_likelihood(rows.columns[:3], rows.weights(weight)), self._design()
+        purchases, _, time = (float(np.sum(likelihood.row_weight * rows.columns[i].column)) for i in range(3))
+        if purchases == 0:
+            raise self._insufficient("no customer bought again")
+        if time == 0:
+            raise self._insufficient("no customer was observed for any time")
+        starts = self._starts(purchases, time, likelihood.total_weight)
+        if not design.names:
+            return likelihood, starts
+        covariates = [level.column for level in rows.columns[3:]]
+        starts = [np.concatenate([start, np.ones(len(design.names))]) for start in starts]
+        return CovariateLikelihood.of(likelihood, design, covariates, self._model), starts
+
+    def _learn(self, found: Maximum, likelihood: Likelihood) -> None:
+        coefficients = np.empty(0)
+        if isinstance(likelihood, CovariateLikelihood):
+            parameters, coefficients, hessian = likelihood.restored(found)
+            self._learn_parameters(parameters)
+            self.vcov_ = covariance(hessian, np.concatenate([parameters, np.ones(len(coefficients))]))
+        else:
+            super()._learn(found, likelihood)
+        at = len(self.purchase_covariates)
+        self.purchase_coefficients_ = dict(zip(self.purchase_covariates, coefficients[:at].tolist(), strict=True))
+        self.dropout_coefficients_ = dict(zip(self.dropout_covariates, coefficients[at:].tolist(), strict=True))
+
+    def _coefficients(self) -> Floats:
+        """In the order of the design; none before fit where there are no covariates."""
+        by_purchase = [self.purchase_coefficients_[name] for name in self.purchase_covariates]
+        by_dropout = [self.dropout_coefficients_[name] for name in self.dropout_covariates]
+        return np.array([*by_purchase, *by_dropout])
+
+    def _unbounded(self) -> frozenset[str]:
+        return frozenset(self._design().names)
+
+    def _personal(self, covariates: Sequence[Floats]) -> tuple[Any, ...]:
+        """The parameters of customers of these covariates: numbers where no covariate moves them, else (n,)."""
+        population = np.array(self._fitted())
+        design = self._design()
+        return design.parameters(population, self._coefficients(), covariates) if design.names else self._fitted()
+
+    def _newcomers(self, covariates: Any, n: int | None = None) -> tuple[Any, ...]:
+        """The parameters of new customers; raises ModelError where their covariates are missing, or not of n."""
+        names = self._design().columns
+        if not names:
+            return self._fitted()
+        if covariates is None:
+            raise invalid(self._model, f"covariates of the new customers are needed: {', '.join(names)}")
+        columns = columns_of(covariates, names, self._model)
+        self._check_covariates(columns)
+        if n is not None and len(columns[0]) != n:
+            raise invalid(self._model, f"covariates has {len(columns[0])} rows, tenure {n}")
+        return self._personal(columns)
+
+    def _columns_beside(self, covariates: Any) -> dict[str, Floats]:
+        """The covariates by name; none where the model has none."""
+        names = self._design().columns
+        return dict(zip(names, columns_of(covariates, names, self._model), strict=True)) if names else {}

@@ -1,0 +1,141 @@
+"""Customers whose parameters depend on covariates that do not change in time.
+
+Fader & Hardie (2007), "Incorporating Time-Invariant Covariates into the Pareto/NBD and BG/NBD Models": a parameter
+theta of customer i is theta exp(sign * gamma' z_i), with one gamma for each covariate, the same for all customers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from ddcrm.models.base import Codes, Floats, invalid, thinned_rows
+from ddcrm.models.optimise import Likelihood, Maximum
+
+_LIMIT = 200.0  # of the logarithm of what a customer's covariates multiply by: beyond it nothing would be a number
+
+
+@dataclass(frozen=True)
+class Design:
+    """The covariates of a model: their coefficients' names, where each is in `columns`, and what it moves.
+
+    columns: the distinct names of the covariates; of: (k,) the column of each coefficient; response: (k, parameters)
+    the sign with which it moves the logarithm of each parameter, 0 where it does not.
+    """
+
+    columns: tuple[str, ...]
+    names: tuple[str, ...]
+    of: tuple[int, ...]
+    response: Floats
+
+    @classmethod
+    def of_processes(
+        cls, covariates: Mapping[str, Sequence[str]], moves: Mapping[str, Mapping[str, int]], parameters: Sequence[str]
+    ) -> Design:
+        """covariates: names by process (purchase, dropout); moves: the sign for each parameter that a process moves."""
+        pairs = [(process, name) for process, names in covariates.items() for name in names]
+        columns = tuple(dict.fromkeys(name for _, name in pairs))
+        response = [[float(moves[process].get(parameter, 0)) for parameter in parameters] for process, _ in pairs]
+        names = tuple(f"{process}_{name}" for process, name in pairs)
+        of = tuple(columns.index(name) for _, name in pairs)
+        return cls(columns, names, of, np.array(response).reshape(len(pairs), len(parameters)))
+
+    def parameters(self, population: Floats, coefficients: Floats, covariates: Sequence[Floats]) -> tuple[Any, ...]:
+        """The parameters of each customer: numbers where no covariate moves them, else (n,).
+
+        covariates: (n,) each, in the order of `columns`.
+        """
+        moved: list[Any] = []
+        for theta, signs in zip(population, self.response.T, strict=True):
+            acting = np.flatnonzero(signs)
+            if not len(acting):
+                moved.append(theta)
+                continue
+            shift = np.sum([signs[j] * coefficients[j] * covariates[self.of[j]] for j in acting], axis=0)
+            moved.append(theta * np.exp(np.clip(shift, -_LIMIT, _LIMIT)))
+        return tuple(moved)
+
+
+class RowLikelihood(Likelihood, Protocol):
+    """A log-likelihood of distinct rows whose parameters may differ by row."""
+
+    row_weight: Floats
+
+    def by_row(self, parameters: tuple[Any, ...]) -> tuple[Floats, Floats]:
+        """The value of each row, (n,), and its gradient by the logarithms of the parameters, (parameters, n)."""
+        ...
+
+    def at(self, part: Codes) -> Self:
+        """That of some of the rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class CovariateLikelihood:
+    """The summed log-likelihood and its gradient by (parameters, exp(coefficients)).
+
+    The search takes place where covariates have mean 0 and standard deviation 1; `restored` leads back. Coefficients
+    may be negative, so the search, which is for positive parameters, sees their exponentials.
+    """
+
+    rows: RowLikelihood
+    design: Design
+    scaled: tuple[Floats, ...]
+    mean: Floats
+    spread: Floats
+
+    @classmethod
+    def of(cls, rows: RowLikelihood, design: Design, covariates: Sequence[Floats], model: str) -> CovariateLikelihood:
+        """Raises ModelError for a covariate that is the same for all customers."""
+        weight = rows.row_weight / rows.total_weight
+        mean = np.array([np.sum(weight * column) for column in covariates])
+        spread = np.array([np.sqrt(np.sum(weight * (z - m) ** 2)) for z, m in zip(covariates, mean, strict=True)])
+        for name, s, m in zip(design.columns, spread, mean, strict=True):
+            if not s > 1e-10 * abs(m):
+                raise invalid(model, f"the covariate {name} is the same for all customers", "Leave it out.")
+        scaled = tuple((z - m) / s for z, m, s in zip(covariates, mean, spread, strict=True))
+        return cls(rows, design, scaled, mean, spread)
+
+    @property
+    def total_weight(self) -> float:
+        """The number of customers."""
+        return self.rows.total_weight
+
+    def thinned(self) -> CovariateLikelihood | None:
+        """The likelihood of a fair part of the rows, in the same scale; None where they are few."""
+        part = thinned_rows(len(self.rows.row_weight))
+        if part is None:
+            return None
+        return replace(self, rows=self.rows.at(part), scaled=tuple(column[part] for column in self.scaled))
+
+    def __call__(self, parameters: Floats) -> tuple[float, Floats]:
+        """The value, and the gradient by the parameters and the exponentials of the coefficients, (parameters + k,)."""
+        size = self.design.response.shape[1]
+        coefficients = np.log(parameters[size:])
+        value, slopes = self.rows.by_row(self.design.parameters(parameters[:size], coefficients, self.scaled))
+        weighted = self.rows.row_weight * slopes
+        moved = np.einsum("jp,pi->ji", self.design.response, weighted)
+        by_coefficient = [np.einsum("i,i", moved[j], self.scaled[column]) for j, column in enumerate(self.design.of)]
+        gradient = np.concatenate([weighted.sum(axis=1), by_coefficient])
+        return float(np.einsum("i,i", self.rows.row_weight, value)), gradient / parameters
+
+    def restored(self, found: Maximum) -> tuple[Floats, Floats, Floats]:
+        """Parameters, coefficients and Hessian (by the parameters' logarithms and the coefficients), as X has them."""
+        size, of = self.design.response.shape[1], list(self.design.of)
+        turn = np.eye(len(found.parameters))
+        turn[:size, size:] = self.design.response.T * self.mean[of]
+        turn[size:, size:] = np.diag(self.spread[of])
+        point = np.asarray(np.linalg.solve(turn, np.log(found.parameters)), dtype=np.float64)
+        return np.exp(point[:size]), point[size:], np.asarray(turn.T @ found.hessian @ turn, dtype=np.float64)
+
+
+def each_kind(answer: Callable[[tuple[float, ...]], Floats], parameters: tuple[Any, ...]) -> Floats:
+    """The answer to parameters that are numbers; where some are (n,), one row each, taken once for each kind."""
+    if all(np.ndim(theta) == 0 for theta in parameters):
+        return answer(parameters)
+    table = np.stack(np.broadcast_arrays(*parameters), axis=1)
+    kinds, kind = np.unique(table, axis=0, return_inverse=True)
+    return np.stack([answer(tuple(row)) for row in kinds.tolist()])[kind]
