@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -54,6 +55,7 @@ class ValueSettings(_Group):
     horizon_days: int = Field(365, ge=1)
     discount_rate_annual: float = Field(0.10, ge=0, lt=1)
     unit_days: float = Field(7.0, gt=0)  # the models' time unit: 7 days, a week
+    margin: Decimal | None = Field(None, ge=0, le=1)  # profit as a share of revenue, for order lines without a cost
     min_customers: int = Field(50, ge=2)
     min_repeat_customers: int = Field(20, ge=2)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import cast, get_args
 
@@ -60,7 +60,11 @@ def load_contract(path: str | Path) -> Contract:
     Raises ContractError for whatever is wrong with it: facts file, line and, where it is about a property, column.
     """
     file = Path(path)
-    text = read_text(file)
+    return _load(file, read_text(file))
+
+
+@lru_cache(maxsize=256)  # each step asks for all contracts several times, and the check takes a tenth of a second each
+def _load(file: Path, text: str) -> Contract:
     refuse_secret_texts(text, file)  # before anything can quote the line
     document = parse(text, file)
     refuse_secret_keys(document)

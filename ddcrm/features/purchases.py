@@ -49,7 +49,8 @@ PRODUCT_TYPES = {"products": "int32"}
 FEATURE_TYPES = {**CORE_TYPES, **REPEAT_TYPES, **GAP_TYPES, **ORDER_TYPES, **PRODUCT_TYPES}
 """Every column, in its order, with its type."""
 
-_OPTIONAL_TYPES = {"quantity": "int64", "product_id": "string", "channel": "string", "status": "string"}
+_OPTIONAL_TYPES = {"quantity": "int64", "product_id": "string", "channel": "string", "status": "string",
+                   "cost": "decimal(18, 2)"}  # fmt: skip
 
 
 def purchase_features(
@@ -77,6 +78,13 @@ def purchase_features(
     return table.select(**{name: table[name].cast(kind) for name, kind in FEATURE_TYPES.items() if name in wanted})
 
 
+def purchase_lines(orders: ibis.Table, as_of: date, purchase: PurchaseSettings) -> ibis.Table:
+    """The order lines that count at `as_of`: customer_id, order_id, event_date, amount, cost, quantity, product_id,
+    channel, and `bought`: whether the line makes its day a purchase day. `orders` as for `purchase_features`.
+    """
+    return _lines(orders, as_of, purchase)
+
+
 def _wanted(columns: Sequence[str] | None) -> set[str]:
     wanted = {"customer_id", *(FEATURE_TYPES if columns is None else columns)}
     unknown = wanted - FEATURE_TYPES.keys()
@@ -97,7 +105,7 @@ def _lines(orders: ibis.Table, as_of: date, purchase: PurchaseSettings) -> ibis.
         lines = lines.filter(lines.status.isnull() | lines.status.notin(list(purchase.exclude_status)))
     bought = {"positive": lines.amount > 0, "non_negative": lines.amount >= 0, "any": ibis.literal(True)}
     return lines.select("order_id", "event_date", "amount", "quantity", "product_id", "channel",
-                        customer_id=lines.customer_key, bought=bought[purchase.counts])  # fmt: skip
+                        "cost", customer_id=lines.customer_key, bought=bought[purchase.counts])  # fmt: skip
 
 
 def _days(lines: ibis.Table) -> ibis.Table:

@@ -6,7 +6,7 @@ code. So what was computed for a key need not be computed again, and what has an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -54,7 +54,7 @@ def day_inputs(settings: Settings, registry: Registry, as_of: date) -> Inputs:
     models = {name: _newest(registry, name, as_of) for name in MODELS}
     known = {
         "as_of": as_of,
-        "data": _orders_known(settings, as_of),
+        "data": [_known(settings, entity, as_of) for entity in ("orders", "market")],
         "models": {name: ref if isinstance(ref, str) else ref.version for name, ref in models.items()},
         "settings": scoring_settings(settings),
         "code": score_fingerprint(),
@@ -68,15 +68,24 @@ def scoring_settings(settings: Settings) -> dict[str, Any]:
     return {name: getattr(settings, name).model_dump(mode="json") for name in groups}
 
 
-def fingerprint(settings: Settings, days: Sequence[tuple[Inputs, str | None]], actions: Actions) -> str:
+def fingerprint(
+    settings: Settings,
+    days: Sequence[tuple[Inputs, str | None]],
+    actions: Actions,
+    history: Mapping[str, pa.Table],
+) -> str:
     """A digest of everything that a published day was computed from, by content: the same in every lake.
 
-    days: the day and the one before it, each with the digest of its features.
+    days: the day and the one before it, each with the digest of its features. history: the tables about the whole
+    business, which stand for the lines that they are sums of.
     """
+    from ddcrm.scoring.history import HISTORY_KEYS
     from ddcrm.training.fingerprint import digest_of, score_fingerprint
+    from ddcrm.warehouse.digest import digest_table
 
     data = [(str(inputs.as_of), digest, inputs.versions) for inputs, digest in days]
-    return digest_of([data, scoring_settings(settings), actions.texts, score_fingerprint()])
+    sums = {name: digest_table(table, HISTORY_KEYS[name]) for name, table in history.items()}
+    return digest_of([data, sums, scoring_settings(settings), actions.texts, score_fingerprint()])
 
 
 def segments_of(engine: Engine, registry: Registry, inputs: Inputs) -> tuple[DaySegments, str | None]:
@@ -128,14 +137,14 @@ def _segmentation(part: pa.Table) -> Segmentation:
     return Segmentation(part["scheme"][0].as_py(), tuple(segment.dictionary.to_pylist()), segment.indices.to_numpy())
 
 
-def _orders_known(settings: Settings, as_of: date) -> Any:
+def _known(settings: Settings, entity: str, as_of: date) -> Any:
     """The files that the as-of view reads, by names that are never used twice, and the contracts that say how."""
     from ddcrm.contracts import load_contracts
     from ddcrm.lake.layout import conformed_table, until
 
     contracts = load_contracts(settings.contracts_dir)
-    versions = [version for source in contracts.feeding("orders") for version in contracts.versions(source)]
-    files = conformed_table(settings, "orders").files(until("batch_date", as_of))
+    versions = [version for source in contracts.feeding(entity) for version in contracts.versions(source)]
+    files = conformed_table(settings, entity).files(until("batch_date", as_of))
     return {
         "contracts": sorted((contract.source, contract.version, contract.fingerprint) for contract in versions),
         "files": sorted(Path(file).name for file in files),

@@ -117,6 +117,7 @@ def _compute(
     """The tables, and what their manifest says of them."""
     from ddcrm.features.table import required_features
     from ddcrm.pipeline.day import fingerprint, segments_of
+    from ddcrm.scoring.history import history_tables
     from ddcrm.scoring.schemes import scoring_features
     from ddcrm.scoring.schemes.base import Day
     from ddcrm.scoring.scores import scored
@@ -129,16 +130,18 @@ def _compute(
     yesterday, digest_before = segments_of(engine, registry, before)
     models = today.load(registry)
     scores = scored(features, models, engine.settings.value)
+    history = history_tables(engine, today.as_of)
+    days = [(today, digest), (before, digest_before)]
     facts = {
         "customers": features.num_rows,
         "models": today.versions,
         "withheld": models.withheld,
         "features_digest": digest,
         "segments_key": today.key,
-        "fingerprint": fingerprint(engine.settings, [(today, digest), (before, digest_before)], actions),
+        "fingerprint": fingerprint(engine.settings, days, actions, history),
     }
     day = Day(scores, models, engine.settings.segments)
-    return published_tables(today.as_of, day, yesterday, actions), facts
+    return {**published_tables(today.as_of, day, yesterday, actions), **history}, facts
 
 
 def publish(settings: Settings, as_of: date) -> PublishResult:

@@ -132,6 +132,52 @@ segment_migration = _published(
     _column("customers", Integer, "Customers who went that way", required=True),
 )
 
+cohort_retention = _published(
+    "cohort_retention",
+    "Of the customers of each month of first purchase, who bought in each month since",
+    _key("as_of", Date, "The day at whose end this was known"),
+    _key("cohort", Date, "First day of the month of the first purchase"),
+    _key("months_since", Integer, "Calendar months since then; the last one ends at as_of"),
+    _column("customers", Integer, "Customers of the cohort", required=True),
+    _column("active", Integer, "Those of them who bought in that month", required=True),
+    _column("retention", Double, "active by customers, 0 to 1", required=True),
+    _column("revenue", MONEY, "Net spend of the cohort's customers in that month", required=True),
+)
+
+revenue_tree = _published(
+    "revenue_tree",
+    "What moved revenue between the last period_days days and as many before; each split sums to the change",
+    _key("as_of", Date, "The last day of the later period"),
+    _key("period_days", Integer, "Days of each of the two periods"),
+    _key("split", Text, "total; class (of customer); factor; kept_factor (of the customers who bought in both)"),
+    _key("node", Text, "The part: total, new, lost, ..., customers, orders_per_customer, spend_per_order"),
+    _column("customers_before", BigInteger, "Customers who bought in the earlier period"),
+    _column("customers_after", BigInteger, "Customers who bought in the later period"),
+    _column("orders_before", BigInteger, "Their orders in the earlier period"),
+    _column("orders_after", BigInteger, "Their orders in the later period"),
+    _column("revenue_before", MONEY, "Net spend in the earlier period"),
+    _column("revenue_after", MONEY, "Net spend in the later period"),
+    _column("factor_before", Double, "The factor's value in the earlier period"),
+    _column("factor_after", Double, "The factor's value in the later period"),
+    _column("change", MONEY, "What this part adds to the change of revenue", required=True),
+)
+
+value_by_period = _published(
+    "value_by_period",
+    "Customer value in the accountant's sense: profit by calendar month, and weighted by the share of the market",
+    _key("as_of", Date, "The day at whose end this was known"),
+    _key("period", Date, "First day of the month"),
+    _column("until_day", Date, "Last day of the month, or as_of", required=True),
+    _column("customers", Integer, "Customers who bought in the month", required=True),
+    _column("revenue", MONEY, "Net spend of all customers", required=True),
+    _column("cost", MONEY, "What it cost; NULL where a line has no cost and no margin is set"),
+    _column("profit", MONEY, "revenue less cost: profit-centred value"),
+    _column("cumulative_profit", MONEY, "Profit up to this month"),
+    _column("market_share", Numeric(9, 6), "Share of the market, 0 to 1; NULL where it is not known"),
+    _column("market_value", MONEY, "profit x market_share: market-centred value"),
+    _column("cumulative_market_value", MONEY, "The same up to this month"),
+)
+
 runs = _ledger(
     "runs",
     "Each step that ran, and how it ended",
@@ -240,7 +286,7 @@ model_metrics = _ledger(
 
 publications = _ledger(
     "publications",
-    "Each published table of each day; a day is complete when all its tables are here",
+    "Each published table of each day; a day is complete when the tables of its core are here",
     _key("as_of", Date, "The day"),
     _key("table_name", Text, "The table in schema crm"),
     _column("rows", BigInteger, "Rows of the day", required=True),
@@ -252,7 +298,8 @@ publications = _ledger(
     _column("published_at", MOMENT, "When it became visible", now=True),
 )
 
-PUBLISHED = (customer_scores, customer_segments, segment_profiles, segment_migration)  # one family: swapped together
+CORE = (customer_scores, customer_segments, segment_profiles, segment_migration)  # a day with all of them is complete
+PUBLISHED = (*CORE, cohort_retention, revenue_tree, value_by_period)  # one family: swapped together
 
 
 def published_names() -> tuple[str, ...]:

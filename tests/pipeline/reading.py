@@ -9,7 +9,8 @@ import psycopg
 
 from ddcrm.settings import Settings
 
-TABLES = ("customer_scores", "customer_segments", "segment_profiles", "segment_migration")
+TABLES = ("customer_scores", "customer_segments", "segment_profiles", "segment_migration", "cohort_retention",
+          "revenue_tree", "value_by_period")  # fmt: skip
 
 
 def rows(settings: Settings, query: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -26,7 +26,8 @@ from tests.scoring import lake
 
 DAY = date(2026, 4, 8)
 BEFORE = DAY - timedelta(days=1)
-TABLES = ("customer_scores", "customer_segments", "segment_migration", "segment_profiles")
+TABLES = ("cohort_retention", "customer_scores", "customer_segments", "revenue_tree", "segment_migration",
+          "segment_profiles", "value_by_period")  # fmt: skip
 POINTS = ("score.computed", "score.writing", "score.staged", "score.current")
 
 

@@ -31,6 +31,9 @@ def make_day(as_of: date = DAY, customers: int = 20, marker: str = "a") -> dict[
             "segment_profiles", as_of, 1, segment=["all"], customers=[customers], typical=[marker]
         ),
         "segment_migration": _table("segment_migration", as_of, 1, to_segment=[marker], customers=[customers]),
+        "cohort_retention": _table("cohort_retention", as_of, 1, customers=[customers]),
+        "revenue_tree": _table("revenue_tree", as_of, 1, node=[marker]),
+        "value_by_period": _table("value_by_period", as_of, 1, customers=[customers]),
     }
 
 
@@ -50,6 +53,8 @@ def _values(kind: pa.DataType, rows: int) -> list[Any]:
         return [number % 5 for number in range(rows)]
     if pa.types.is_floating(kind):
         return [number / 3 for number in range(rows)]
+    if pa.types.is_date(kind):
+        return [DAY] * rows
     return [None if number % 4 == 3 else f"t{number % 3}" for number in range(rows)] if rows > 1 else ["x"] * rows
 
 
