@@ -15,7 +15,8 @@ NEXT = DAY + timedelta(days=1)
 
 
 def make_day(as_of: date = DAY, customers: int = 20, marker: str = "a") -> dict[str, pa.Table]:
-    """All published tables of a day; `marker` stands in a text column of each."""
+    """All published tables of a day; `marker` stands in a text column of each, its bytes' sum where there is none."""
+    sign = sum(marker.encode())
     ids = [f"C{number:04d}" for number in range(customers)]
     return {
         "customer_scores": _table("customer_scores", as_of, customers, customer_id=ids, withheld=[marker] * customers),
@@ -31,9 +32,9 @@ def make_day(as_of: date = DAY, customers: int = 20, marker: str = "a") -> dict[
             "segment_profiles", as_of, 1, segment=["all"], customers=[customers], typical=[marker]
         ),
         "segment_migration": _table("segment_migration", as_of, 1, to_segment=[marker], customers=[customers]),
-        "cohort_retention": _table("cohort_retention", as_of, 1, customers=[customers]),
+        "cohort_retention": _table("cohort_retention", as_of, 1, customers=[customers], active=[sign]),
         "revenue_tree": _table("revenue_tree", as_of, 1, node=[marker]),
-        "value_by_period": _table("value_by_period", as_of, 1, customers=[customers]),
+        "value_by_period": _table("value_by_period", as_of, 1, customers=[sign]),
     }
 
 
