@@ -56,8 +56,10 @@ lock:  ## write the lock files anew from pyproject.toml (the only target that re
 		--no-header --no-annotate --no-emit-index-url --quiet -o requirements/requirements.lock
 	echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(BIN)/uv pip compile - --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet -o requirements/bootstrap.lock
-	$(BIN)/uv pip compile requirements/bench-peer.in --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --no-emit-index-url --quiet -o requirements/bench-peer.lock
+	for name in bench-peer bench-pymc; do \
+		$(BIN)/uv pip compile requirements/$$name.in --universal --python-version 3.11 --generate-hashes \
+			--no-header --no-annotate --no-emit-index-url --quiet -o requirements/$$name.lock || exit 1; \
+	done
 
 clean:  ## remove the demo's state and all caches; the virtual environment stays
 	rm -rf .ddcrm build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""python -m bench [day | script | ingest] [--customers N | --quick]: see bench/README.md."""
+"""python -m bench [day | script | ingest | models] [--customers N | --quick]: see bench/README.md."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import argparse
 def main() -> None:
     """Run one benchmark and print its report."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("day", "script", "ingest"), default="day",
+    parser.add_argument("what", nargs="?", choices=("day", "script", "ingest", "models"), default="day",
                         help="a day's scoring beside the script (default); the script alone, after that; "
-                             "a year of Online Retail")  # fmt: skip
+                             "a year of Online Retail; the models beside lifetimes and pymc-marketing")  # fmt: skip
     parser.add_argument("--customers", type=int, default=1_000_000, help="size of the shop; about 4 orders each")
     parser.add_argument("--days", type=int, default=730, help="days of the shop")
     parser.add_argument("--quick", action="store_true", help="50,000 customers")
@@ -26,6 +26,11 @@ def main() -> None:
     from bench.day import run, run_script_alone
 
     shop = Shop(customers=50_000 if given.quick else given.customers, days=given.days)
+    if given.what == "models":
+        from bench import models
+
+        print(models.run(shop))
+        return
     print(run(shop) if given.what == "day" else run_script_alone(shop, given.insert))
 
 

@@ -1,4 +1,4 @@
-"""The script's own environment, and its run."""
+"""The environments of what ddcrm is held against, and the script's run."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from pathlib import Path
 from bench.measure import Measured, measured
 from bench.project import ROOT, orders_folder
 
-VENV = ROOT / "build" / "bench-venv"
-LOCK = ROOT / "requirements" / "bench-peer.lock"
 
+def make_environment(name: str = "peer") -> Path:
+    """The Python of an environment, made by uv from requirements/bench-<name>.lock unless the same is there already.
 
-def make_environment() -> Path:
-    """The Python of the script's environment, made by uv from the lock file unless the same is there already."""
-    python, stamp = VENV / "bin" / "python", VENV / ".installed"
-    if not stamp.is_file() or stamp.read_bytes() != LOCK.read_bytes():
+    name: peer (the script and lifetimes) or pymc (pymc-marketing).
+    """
+    venv, lock = ROOT / "build" / f"bench-{name}-venv", ROOT / "requirements" / f"bench-{name}.lock"
+    python, stamp = venv / "bin" / "python", venv / ".installed"
+    if not stamp.is_file() or stamp.read_bytes() != lock.read_bytes():
         uv = str(Path(sys.executable).with_name("uv"))
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--clear", str(VENV)], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--clear", str(venv)], check=True)
         subprocess.run([uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python),
-                        "--require-hashes", "-r", str(LOCK)], check=True)  # fmt: skip
-        stamp.write_bytes(LOCK.read_bytes())
+                        "--require-hashes", "-r", str(lock)], check=True)  # fmt: skip
+        stamp.write_bytes(lock.read_bytes())
     return python
 
 

@@ -11,7 +11,7 @@ from scipy.linalg import eigh_tridiagonal
 Floats = NDArray[np.float64]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2048)
 def beta_nodes(a: float, b: float, size: int) -> tuple[Floats, Floats]:
     """Nodes and weights with sum(weights * g(nodes)) = E[g(p)] for p ~ Beta(a, b), exact for degree < 2 size.
 

@@ -48,7 +48,7 @@ class BuyTillYouDie(LikelihoodModel):
         """Expected purchases of each customer in the next `t` units, each discounted to now, shape (n,).
 
         Over all future, the default, it is DERT, the discounted expected residual transactions. rate: of discount in
-        one unit of time, see `ddcrm.models.periods`. At rate 0 it is `expected_purchases`, and t must be finite.
+        one unit of time, see `ddcrm.features.units`. At rate 0 it is `expected_purchases`, and t must be finite.
         """
 
     @abstractmethod
