@@ -50,7 +50,7 @@ class PurchaseSettings(_Group):
 
 
 class ValueSettings(_Group):
-    """Customer value: the horizon in days, the yearly discount rate, the time unit of the models."""
+    """Customer value: the horizon in days, the yearly discount rate, the time unit of the models, the back-test."""
 
     horizon_days: int = Field(365, ge=1)
     discount_rate_annual: float = Field(0.10, ge=0, lt=1)
@@ -58,6 +58,8 @@ class ValueSettings(_Group):
     margin: Decimal | None = Field(None, ge=0, le=1)  # profit as a share of revenue, for order lines without a cost
     min_customers: int = Field(50, ge=2)
     min_repeat_customers: int = Field(20, ge=2)
+    holdout_days: int = Field(90, ge=1)  # of the back-test; at most a third of the history
+    min_history_days: int = Field(28, ge=3)
 
 
 class UsageSettings(_Group):

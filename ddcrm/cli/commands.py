@@ -76,6 +76,10 @@ def train(out: Output, as_of: str) -> None:
         out.say(f"    {name} {version}")
     for name, reason in result.withheld.items():
         out.say(f"    {name} withheld: {reason}")
+    if result.backtest:
+        from ddcrm.cli.backtest import show
+
+        show(out, result.backtest)
 
 
 def score(out: Output, as_of: str) -> None:

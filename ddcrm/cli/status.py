@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ddcrm.cli.backtest import sentence
 from ddcrm.cli.output import Output
 
 
@@ -43,6 +44,8 @@ def show(out: Output) -> None:
             [(model.name, model.version, model.trained_as_of) for model in status.models],
             ("model", "version", "trained as of"),
         )
+        for found in (model.card["parameters"]["backtest"] for model in status.models if model.name == "value"):
+            out.say(sentence(found))
     for run in status.running:
         out.say(f"running    {run.step} {run.source or ''} {_day(run)} since {run.started_at}")
     for run in status.failed:

@@ -49,6 +49,8 @@ PRODUCT_TYPES = {"products": "int32"}
 FEATURE_TYPES = {**CORE_TYPES, **REPEAT_TYPES, **GAP_TYPES, **ORDER_TYPES, **PRODUCT_TYPES}
 """Every column, in its order, with its type."""
 
+_WIDE = "decimal(38, 2)"  # of sums, until the last: sums of amounts that fit decimal(18,2) need not
+
 _OPTIONAL_TYPES = {"quantity": "int64", "product_id": "string", "channel": "string", "status": "string",
                    "cost": "decimal(18, 2)"}  # fmt: skip
 
@@ -67,7 +69,7 @@ def purchase_features(
     """
     wanted = _wanted(columns)
     lines = _lines(orders, as_of, purchase)
-    days = _days(lines)
+    days = counted_days(lines)
     customers = _customers(days, as_of)
     table = customers
     for types, family in _FAMILIES:
@@ -108,13 +110,13 @@ def _lines(orders: ibis.Table, as_of: date, purchase: PurchaseSettings) -> ibis.
                         "cost", customer_id=lines.customer_key, bought=bought[purchase.counts])  # fmt: skip
 
 
-def _days(lines: ibis.Table) -> ibis.Table:
+def counted_days(lines: ibis.Table) -> ibis.Table:
     """Customer and day. `bought_on` is the day itself where it is a purchase day, else NULL."""
     import ibis
 
     days = lines.group_by("customer_id", "event_date").agg(
-        net=lines.amount.sum().cast("decimal(18, 2)"),
-        refunded=lines.amount.sum(where=lines.amount < 0).cast("decimal(18, 2)"),
+        net=lines.amount.sum().cast(_WIDE),
+        refunded=lines.amount.sum(where=lines.amount < 0).cast(_WIDE),
         items=lines.quantity.sum(where=lines.bought),
         channel=lines.channel.min(where=lines.bought),
         bought=lines.bought.cast("int8").max() > 0,
@@ -126,13 +128,12 @@ def _customers(days: ibis.Table, as_of: date) -> ibis.Table:
     """The core family: what takes no more than a grouping of the days. A customer is who has a purchase day."""
     import ibis
 
-    money = "decimal(18, 2)"
     table = days.group_by("customer_id").agg(
         first_purchase_on=days.bought_on.min(),
         last_purchase_on=days.bought_on.max(),
         purchase_days=days.bought_on.count(),
-        spend=days.net.sum().cast(money),
-        refunds=(-days.refunded.sum()).fill_null(0).cast(money),
+        spend=days.net.sum().cast(_WIDE),
+        refunds=(-days.refunded.sum()).fill_null(0).cast(_WIDE),
         items=days["items"].sum(),
         first_channel=days.channel.argmin(days.bought_on, where=days.bought & days.channel.notnull()),
         last_channel=days.channel.argmax(days.bought_on, where=days.bought & days.channel.notnull()),
@@ -146,7 +147,7 @@ def _customers(days: ibis.Table, as_of: date) -> ibis.Table:
         recency_days=today.delta(table.last_purchase_on, unit="day"),
         tenure_days=today.delta(table.first_purchase_on, unit="day"),
         frequency=table.purchase_days - 1,
-        sales=(table.spend + table.refunds).cast(money),
+        sales=(table.spend + table.refunds).cast(_WIDE),
         monetary_value=_mean(table.spend, table.purchase_days),
     )
     return table.mutate(refund_share=_float(table.refunds) / _float(table.sales).nullif(0))
@@ -163,7 +164,7 @@ def _early(lines: ibis.Table, days: ibis.Table, customers: ibis.Table, as_of: da
 
 def _repeat(table: ibis.Table) -> ibis.Table:
     """What came in after the first purchase day: all spend, less the first day's, less returns from before it."""
-    spent = (table.spend - table.first_spend - table.early_spend.fill_null(0)).cast("decimal(18, 2)")
+    spent = (table.spend - table.first_spend - table.early_spend.fill_null(0)).cast(_WIDE)
     return table.mutate(repeat_spend=spent, repeat_monetary_value=_mean(spent, table.frequency.nullif(0)))
 
 

@@ -91,5 +91,8 @@ def data_of_day(basis: Basis, as_of: date) -> str:
 
 
 def models_of_day(today: Mapping[str, str], before: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The versions of a day's models and of those of the day before."""
-    return {"today": dict(today), "before": dict(before)}
+    """The versions of a day's models and of those of the day before: of those that a day takes the newest of."""
+    from ddcrm.pipeline.day import DECIDED
+
+    days = {"today": today, "before": before}
+    return {day: {name: found[name] for name in DECIDED if name in found} for day, found in days.items()}

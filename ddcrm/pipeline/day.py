@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from ddcrm.training.registry import ModelRef, Registry
 
 
+DECIDED = ("value", "kmeans")
+"""The models that a day takes the newest of; `value` names the versions of those that it needs."""
+
+
 @dataclass(frozen=True)
 class Inputs:
     """The models of an as_of (a reference, or why there is none), and the key of all inputs."""
@@ -43,15 +47,17 @@ class Inputs:
         """The models, loaded."""
         from ddcrm.scoring.models import ScoringModels
 
-        return ScoringModels(**{name: _loaded(registry, name, ref) for name, ref in self.models.items()})
+        found = {name: _loaded(registry, name, ref) for name, ref in self.models.items()}
+        own = {name: found.pop(name) for name in DECIDED}
+        return ScoringModels(**own, parts=found)
 
 
 def day_inputs(settings: Settings, registry: Registry, as_of: date) -> Inputs:
     """What the segments and scores of `as_of` are computed from."""
     from ddcrm.training.fingerprint import digest_of, score_fingerprint
-    from ddcrm.training.fit import MODELS
 
-    models = {name: _newest(registry, name, as_of) for name in MODELS}
+    models: dict[str, ModelRef | str] = {name: _newest(registry, name, as_of) for name in DECIDED}
+    models |= _parts(registry, models["value"])
     known = {
         "as_of": as_of,
         "data": [_known(settings, entity, as_of) for entity in ("orders", "market")],
@@ -109,10 +115,10 @@ def _compute_segments(engine: Engine, registry: Registry, inputs: Inputs) -> tup
     from ddcrm.scoring.tables import DaySegments
     from ddcrm.warehouse.digest import digest_table
 
-    features = feature_table(engine, inputs.as_of, scoring_features(engine.settings.segments))
+    models = inputs.load(registry)
+    features = feature_table(engine, inputs.as_of, scoring_features(engine.settings.segments, models))
     if features is None or not features.num_rows:
         return DaySegments.nobody(), None
-    models = inputs.load(registry)
     scores = scored(features, models, engine.settings.value)
     return DaySegments.of(Day(scores, models, engine.settings.segments)), digest_table(features, ["customer_id"])
 
@@ -158,6 +164,14 @@ def _newest(registry: Registry, name: str, as_of: date) -> ModelRef | str:
         return registry.newest(name, as_of)
     except ModelNotFoundError as error:
         return str(error.reason)
+
+
+def _parts(registry: Registry, value: ModelRef | str) -> dict[str, ModelRef]:
+    """The models that the champion speaks through, by the versions that its card names."""
+    if isinstance(value, str):
+        return {}
+    versions: dict[str, str] = value.card["parameters"]["versions"]
+    return {name: registry.version(name, version) for name, version in versions.items()}
 
 
 def _loaded(registry: Registry, name: str, ref: ModelRef | str) -> ScoringModel:

@@ -124,11 +124,11 @@ def _compute(
     from ddcrm.scoring.tables import published_tables
     from ddcrm.warehouse.digest import digest_table
 
-    features = required_features(engine, today.as_of, scoring_features(engine.settings.segments))
+    models = today.load(registry)
+    features = required_features(engine, today.as_of, scoring_features(engine.settings.segments, models))
     digest = digest_table(features, ["customer_id"])
     progress.point("score.features", customers=features.num_rows)
     yesterday, digest_before = segments_of(engine, registry, before)
-    models = today.load(registry)
     scores = scored(features, models, engine.settings.value)
     history = history_tables(engine, today.as_of)
     days = [(today, digest), (before, digest_before)]

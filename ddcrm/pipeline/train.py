@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """The versions that are now current for `as_of`, and the models that were withheld, each with the reason."""
+    """The versions that are now current for `as_of`, and the models that were withheld, each with the reason.
+
+    backtest: what decided who speaks (see `ddcrm.training.champion`); None where `value` was not trained.
+    """
 
     as_of: date
     customers: int
     data_digest: str
     versions: Mapping[str, str] = field(default_factory=dict)
     withheld: Mapping[str, str] = field(default_factory=dict)
+    backtest: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Counts and references, ready for JSON."""
@@ -41,6 +45,7 @@ class TrainResult:
             "data_digest": self.data_digest,
             "versions": dict(self.versions),
             "withheld": dict(self.withheld),
+            "backtest": self.backtest,
         }
 
 
@@ -93,7 +98,8 @@ def train_on(settings: Settings, as_of: date, names: Sequence[str], basis: Basis
     features, digest = _features(settings, as_of)
     trained, withheld = _train_all(settings, as_of, features, digest, names, made_by)
     versions = {name: ref.version for name, ref in trained.items()}
-    return TrainResult(as_of, features.num_rows, digest, versions, withheld), list(trained.values())
+    decided = trained["value"].card["parameters"]["backtest"] if "value" in trained else None
+    return TrainResult(as_of, features.num_rows, digest, versions, withheld, decided), list(trained.values())
 
 
 def registry(settings: Settings) -> Registry:
@@ -132,7 +138,8 @@ def _train_all(
     for name in names:
         progress.point("train.fit", model=name, customers=features.num_rows)
         try:
-            trained[name] = _train_one(settings, as_of, features, digest, name, models, made_by)
+            train_one = _train_value if name == "value" else _train_one
+            trained[name] = train_one(settings, as_of, features, digest, name, models, made_by)
         except ModelError as error:
             withheld[name] = str(error.reason or error.message)
             models.withhold(name, as_of, withheld[name], made_by)
@@ -144,26 +151,82 @@ def _train_one(
     settings: Settings, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeBy
 ) -> ModelRef:
     """Fit a model, or find that the registry has what the fit would give."""
+    follows = _previous(models, as_of) if name == "kmeans" else None
+    card = _card(as_of, features, digest, settings_of(settings, name), follows)
+    previous = models.load(follows) if follows else None
+    return _kept(models, name, as_of, card, made_by, lambda: _fit(settings, features, name, previous))
+
+
+def _train_value(
+    settings: Settings, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeBy
+) -> ModelRef:
+    """Back-test the methods and keep who won, or find that the registry has what they would give."""
+    from threadpoolctl import threadpool_limits
+
+    from ddcrm.lake.engine import Engine
+    from ddcrm.training import backtest, champion
+
+    split = backtest.split_of(_first_day(as_of, features), as_of, settings.value)
+    with Engine(settings) as engine:
+        holdout = backtest.read_holdout(engine, as_of, split)
+    progress.point("train.holdout", cut=str(split.cut), customers=len(holdout.spend))
+    versions = _versions_of(models, as_of)
+    card = _card(as_of, features, holdout.digest, {**settings_of(settings, name), "models": versions}, None)
+
+    def fit() -> Fitted:
+        with threadpool_limits(1):
+            return champion.fitted(champion.back_test(holdout, settings.value, versions), settings.purchase)
+
+    return _kept(models, name, as_of, card, made_by, fit)
+
+
+def _card(
+    as_of: date, features: pa.Table, digest: str, settings: Mapping[str, Any], follows: ModelRef | None
+) -> dict[str, Any]:
+    """What a fit depends on."""
     from ddcrm.training.fingerprint import library_versions, model_fingerprint
 
-    follows = _previous(models, as_of) if name == "kmeans" else None
-    card: dict[str, Any] = {
-        "training_first": str(as_of - timedelta(days=int(features["tenure_days"].to_numpy().max()))),
+    return {
+        "training_first": str(_first_day(as_of, features)),
         "training_last": str(as_of),
         "data_digest": digest,
-        "settings": settings_of(settings, name),
+        "settings": dict(settings),
         "follows": follows.version if follows else None,
         "code": model_fingerprint(),
         "libraries": library_versions(),
     }
+
+
+def _kept(
+    models: Registry, name: str, as_of: date, card: dict[str, Any], made_by: MadeBy, fit: Callable[[], Fitted]
+) -> ModelRef:
+    """The version of the card: found, or fitted and saved."""
     known = models.find(name, as_of, card)
     if known:
         models.point_to(known, made_by)
         return known
-    fitted = _fit(settings, features, name, models.load(follows) if follows else None)
+    fitted = fit()
     facts = {key: getattr(fitted, key) for key in ("rows", "excluded", "parameters", "metrics")}
     card |= {**facts, "notes": list(fitted.notes)}
     return models.save(name, as_of, fitted.estimator, card, made_by)
+
+
+def _first_day(as_of: date, features: pa.Table) -> date:
+    """The day of the first purchase of all."""
+    return as_of - timedelta(days=int(features["tenure_days"].to_numpy().max()))
+
+
+def _versions_of(models: Registry, as_of: date) -> dict[str, str]:
+    """The models that were trained as of this day, with their versions."""
+    from ddcrm.training.fit import PURCHASE_MODELS
+
+    found = {}
+    for name in (*PURCHASE_MODELS, "gamma_gamma"):
+        with suppress(ModelNotFoundError):
+            ref = models.newest(name, as_of)
+            if ref.trained_as_of == as_of:
+                found[name] = ref.version
+    return found
 
 
 def _previous(models: Registry, as_of: date) -> ModelRef | None:
@@ -177,6 +240,8 @@ def _previous(models: Registry, as_of: date) -> ModelRef | None:
 def settings_of(settings: Settings, name: str) -> dict[str, Any]:
     """What the settings say that the fit depends on."""
     value = {"unit_days", "min_customers", "min_repeat_customers"}
+    if name == "value":
+        value |= {"holdout_days", "min_history_days"}
     kmeans = settings.segments.model_dump(include={"k_min", "k_max"})
     own = kmeans if name == "kmeans" else settings.value.model_dump(include=value)
     return {**own, "purchase": settings.purchase.model_dump(mode="json")}
@@ -191,8 +256,9 @@ def _fit(settings: Settings, features: pa.Table, name: str, previous: Any) -> Fi
     with threadpool_limits(1):  # sums by several threads differ in the last bits
         if name == "kmeans":
             return fit.fit_segments(columns, settings.segments, previous)
-        fits = {"bgnbd": fit.fit_bgnbd, "gamma_gamma": fit.fit_gamma_gamma}
-        return fits[name](columns, settings.value)
+        if name == "gamma_gamma":
+            return fit.fit_gamma_gamma(columns, settings.value)
+        return fit.fit_purchases(name, columns, settings.value)
 
 
 def _record(ledger: Ledger, ref: ModelRef) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -18,21 +19,23 @@ class ScoringModel:
 
 @dataclass(frozen=True)
 class ScoringModels:
-    """The models of one as_of."""
+    """The models of one as_of; value: the Champion; parts: the models through which it speaks, by name."""
 
-    bgnbd: ScoringModel = ScoringModel("bgnbd", missing="not trained")
-    gamma_gamma: ScoringModel = ScoringModel("gamma_gamma", missing="not trained")
+    value: ScoringModel = ScoringModel("value", missing="not trained")
     kmeans: ScoringModel = ScoringModel("kmeans", missing="not trained")
+    parts: Mapping[str, ScoringModel] = field(default_factory=dict)
 
     @property
     def versions(self) -> dict[str, str]:
         """The versions of those that are there."""
-        models = (self.bgnbd, self.gamma_gamma, self.kmeans)
+        models = (self.value, self.kmeans, *self.parts.values())
         return {model.name: model.version for model in models if model.version is not None}
 
     @property
     def withheld(self) -> str | None:
-        """Why value scores are withheld; None where both models of value are there."""
-        value = (self.bgnbd, self.gamma_gamma)
-        reasons = [f"{model.name}: {model.missing}" for model in value if model.estimator is None]
-        return "; ".join(reasons) or None
+        """Why value scores are withheld, all or P(alive) alone; None where all are given."""
+        if self.value.estimator is None:
+            return f"value: {self.value.missing}"
+        if self.value.estimator.alive is None:
+            return "p_alive: no model that tells who has left could be fitted"
+        return None

@@ -13,7 +13,7 @@ from ddcrm.models.rfm import RfmScores, rfm_code, rfm_scores
 from ddcrm.scoring.models import ScoringModels
 from ddcrm.scoring.money import Cents, cents_of, decimals_of, divided, rounded_cents
 from ddcrm.scoring.tiers import TIERS, value_tiers
-from ddcrm.scoring.value import Outlook, expected_spend, outlook
+from ddcrm.scoring.value import Forecast, forecast, more_columns
 from ddcrm.settings import ValueSettings
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SCORING_COLUMNS = (
     "customer_id", "recency_days", "tenure_days", "frequency", "purchase_days", "spend", "monetary_value",
     "repeat_monetary_value",
 )  # fmt: skip
-"""The features that scoring needs."""
+"""The features that every scoring needs."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,25 @@ class Scored:
     spend: Cents
     monetary: Cents
     rfm: RfmScores
-    outlook: Outlook | None
+    forecast: Forecast | None
     clv: Cents | None
     tier: NDArray[np.int8] | None
 
 
+def scoring_columns(models: ScoringModels) -> tuple[str, ...]:
+    """The features that scoring with these models needs."""
+    return (*SCORING_COLUMNS, *more_columns(models))
+
+
 def scored(features: pa.Table, models: ScoringModels, value: ValueSettings) -> Scored:
-    """Score the customers; features: SCORING_COLUMNS at least, a row a customer, in any order of rows."""
+    """Score the customers; features: `scoring_columns(models)`, a row a customer, in any order of rows."""
     features = _sorted(features)
-    columns = {name: features[name].to_numpy() for name in SCORING_COLUMNS if name not in ("customer_id", "spend")}
+    names = [name for name in scoring_columns(models) if name not in ("customer_id", "spend")]
+    columns = {name: _numbers(features[name]) for name in names}
     spend = cents_of(features["spend"])
     monetary = np.maximum(divided(spend, columns["purchase_days"]), 0)
-    seen = outlook(models.bgnbd.estimator, columns, value) if models.bgnbd.estimator is not None else None
-    clv = _lifetime_value(seen, models, columns)
+    seen = forecast(models, columns, value)
+    clv = None if seen is None else rounded_cents(seen.value, "clv_365d")
     rfm = rfm_scores(columns["recency_days"], columns["frequency"], monetary)
     tier = None if clv is None else value_tiers(clv)
     customer_id = features["customer_id"].combine_chunks()
@@ -64,7 +70,7 @@ def customer_scores(scores: Scored, as_of: date, models: ScoringModels, loyalty:
     """The published table, with the columns and types of `schema`, in the order of customer_id."""
     import pyarrow as pa
 
-    n, seen = len(scores.customer_id), scores.outlook
+    n, seen, champion = len(scores.customer_id), scores.forecast, models.value.estimator
     columns = {
         "as_of": _repeated(as_of, pa.date32(), n),
         "customer_id": scores.customer_id,
@@ -78,9 +84,11 @@ def customer_scores(scores: Scored, as_of: date, models: ScoringModels, loyalty:
         "clv_365d": pa.nulls(n, pa.decimal128(18, 2)) if scores.clv is None else decimals_of(scores.clv),
         "value_tier": pa.nulls(n, pa.string()) if scores.tier is None else texts_of(scores.tier, TIER_NAMES),
         "withheld": _repeated(models.withheld, pa.string(), n),
-        "bgnbd_version": _repeated(models.bgnbd.version, pa.string(), n),
-        "gamma_gamma_version": _repeated(models.gamma_gamma.version, pa.string(), n),
         **_loyalty(loyalty, n),
+        "value_method": _repeated(champion and champion.method, pa.string(), n),
+        "orders_method": _repeated(champion and champion.orders, pa.string(), n),
+        "alive_model": _repeated(champion and champion.alive, pa.string(), n),
+        "value_version": _repeated(models.value.version, pa.string(), n),
     }
     return pa.table(columns, schema=schema())
 
@@ -95,9 +103,10 @@ def schema() -> pa.Schema:
         ("frequency", pa.int32()), ("tenure_days", pa.int32()), ("monetary_value", money), ("r", pa.int16()),
         ("f", pa.int16()), ("m", pa.int16()), ("rfm", text), ("p_alive", pa.float64()),
         ("expected_orders_90d", pa.float64()), ("expected_orders_365d", pa.float64()), ("clv_365d", money),
-        ("value_tier", text), ("withheld", text), ("bgnbd_version", text), ("gamma_gamma_version", text),
+        ("value_tier", text), ("withheld", text),
         ("loyalty_score", pa.float64()),
         *((f"loyalty_{name}", pa.int16()) for name in LOYALTY),
+        ("value_method", text), ("orders_method", text), ("alive_model", text), ("value_version", text),
     ])  # fmt: skip
 
 
@@ -120,6 +129,13 @@ def texts_of(codes: NDArray[Any], names: tuple[str, ...]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names, pa.string())).cast(pa.string())
 
 
+def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A column as an array; money, where a method needs it beside spend, as floats."""
+    import pyarrow as pa
+
+    return np.asarray((column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column).to_numpy())
+
+
 def _sorted(features: pa.Table) -> pa.Table:
     """The features in the order of customer_id, as they usually come."""
     import pyarrow.compute as pc
@@ -128,12 +144,6 @@ def _sorted(features: pa.Table) -> pa.Table:
     if bool(pc.all(pc.less(ids[:-1], ids[1:]), min_count=0).as_py()):
         return features
     return features.sort_by("customer_id")
-
-
-def _lifetime_value(seen: Outlook | None, models: ScoringModels, columns: dict[str, NDArray[Any]]) -> Cents | None:
-    if seen is None or models.gamma_gamma.estimator is None:
-        return None
-    return rounded_cents(seen.discounted * expected_spend(models.gamma_gamma.estimator, columns), "clv_365d")
 
 
 def _loyalty(loyalty: Loyalty | None, n: int) -> dict[str, pa.Array]:

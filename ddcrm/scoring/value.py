@@ -1,4 +1,4 @@
-"""Expected purchases and customer lifetime value from BG/NBD and Gamma-Gamma.
+"""Expected purchases and customer lifetime value, by the models or the heuristic that the back-test chose.
 
 CLV here is what a customer is expected to spend within the horizon, each purchase discounted to as_of, continuously, at
 the rate that makes `discount_rate_annual` in 365 days. At rate 0 it is expected purchases times expected spend.
@@ -8,38 +8,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, log1p
+from math import ceil, expm1, log1p
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddcrm.features.units import in_units, model_times
+from ddcrm.scoring.heuristics import LAST, RATE, last_period, rate_so_far, spend_so_far
+from ddcrm.scoring.models import ScoringModels
 from ddcrm.settings import ValueSettings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ddcrm.models.bgnbd import BetaGeoNBD
     from ddcrm.models.gamma_gamma import GammaGamma
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
 
+DAYS_AHEAD = (90, 365)
 _YEAR_DAYS = 365.0
 _NODES_A_YEAR = 6  # of the integral over the horizon: leaves a relative error below 1e-6
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """What BG/NBD expects of each customer, (n,) each: purchases by days ahead, and those of the horizon discounted."""
+    """What a model of purchases expects of each customer, (n,) each: by days ahead, and of the horizon discounted."""
 
     p_alive: Floats
     purchases: Mapping[int, Floats]
     discounted: Floats
 
 
-def outlook(model: BetaGeoNBD, columns: Columns, value: ValueSettings, days: tuple[int, ...] = (90, 365)) -> Outlook:
+def outlook(model: Any, columns: Columns, value: ValueSettings, days: tuple[int, ...] = DAYS_AHEAD) -> Outlook:
     """P(alive), expected purchases within each number of `days`, and discounted ones within value.horizon_days.
 
     columns: frequency, recency_days and tenure_days, (n,) each.
@@ -56,6 +58,73 @@ def expected_spend(model: GammaGamma, columns: Columns) -> Floats:
     return model.expected_spend(_frame(X))
 
 
+@dataclass(frozen=True)
+class Forecast:
+    """What is expected of each customer, (n,) each: P(alive), purchases by days ahead, discounted spend of the horizon.
+
+    p_alive is None where no model tells it.
+    """
+
+    p_alive: Floats | None
+    purchases: Mapping[int, Floats]
+    value: Floats
+
+
+def forecast(models: ScoringModels, columns: Columns, value: ValueSettings) -> Forecast | None:
+    """What the champion expects; None where there is none.
+
+    columns: frequency, recency_days, tenure_days, monetary_value and repeat_monetary_value, and what `more_columns`
+    names, (n,) each.
+    """
+    champion = models.value.estimator
+    if champion is None:
+        return None
+    parts = {name: model.estimator for name, model in models.parts.items()}
+    seen = {name: outlook(parts[name], columns, value) for name in {champion.orders, champion.method} & parts.keys()}
+    orders = seen[champion.orders].purchases if champion.orders in seen else _plain(champion.orders, columns)
+    return Forecast(_alive(champion.alive, parts, seen, columns, value), orders,
+                    _value(champion.method, parts, seen, columns, value))  # fmt: skip
+
+
+def more_columns(models: ScoringModels) -> tuple[str, ...]:
+    """The features that this champion needs beyond those of the models."""
+    champion = models.value.estimator
+    last = champion is not None and LAST in (champion.method, champion.orders)
+    return ("purchase_days_90d", "purchase_days_365d", "spend_365d") if last else ()
+
+
+def discount_factor(value: ValueSettings) -> float:
+    """What of one spent evenly over the horizon is left when discounted: (1 - exp(-rate H)) / (rate H)."""
+    total = discount_rate_daily(value.discount_rate_annual) * value.horizon_days
+    return -expm1(-total) / total if total > 0 else 1.0
+
+
+def _plain(method: str, columns: Columns) -> dict[int, Floats]:
+    """Expected purchases by a heuristic."""
+    find = {RATE: rate_so_far, LAST: last_period}[method]
+    return {days: find(columns, days) for days in DAYS_AHEAD}
+
+
+def _alive(
+    name: str | None, parts: Mapping[str, Any], seen: Mapping[str, Outlook], columns: Columns, value: ValueSettings
+) -> Floats | None:
+    if name is None or name in seen:
+        return seen[name].p_alive if name else None
+    return np.asarray(parts[name].p_alive(_frame(model_times(columns, value.unit_days))))
+
+
+def _value(
+    method: str, parts: Mapping[str, Any], seen: Mapping[str, Outlook], columns: Columns, value: ValueSettings
+) -> Floats:
+    """Expected spend within the horizon, discounted; that of a heuristic falls evenly into the horizon."""
+    if method in seen:
+        return seen[method].discounted * expected_spend(parts["gamma_gamma"], columns)
+    if method == RATE:
+        return rate_so_far(columns, value.horizon_days) * spend_so_far(columns) * discount_factor(value)
+    spent = np.maximum(np.asarray(columns["spend_365d"], dtype=np.float64), 0.0)
+    return spent * (value.horizon_days / _YEAR_DAYS) * discount_factor(value)
+
+
 def discount_rate_daily(annual: float) -> float:
     """The continuous rate a day that makes `annual` in 365 days."""
     return log1p(annual) / _YEAR_DAYS
@@ -64,11 +133,11 @@ def discount_rate_daily(annual: float) -> float:
 class _PurchasesIfAlive:
     """Expected purchases given that the customer is alive, which depend on frequency and tenure only.
 
-    The costly part of BG/NBD's conditional expectation is taken once for each distinct pair: the model is asked for a
-    customer who bought just now, and its P(alive) divided out.
+    The costly part of the models' expectation is taken once for each distinct pair: the model is asked for a customer
+    who bought just now, and its P(alive) divided out.
     """
 
-    def __init__(self, model: BetaGeoNBD, columns: Columns, unit_days: float) -> None:
+    def __init__(self, model: Any, columns: Columns, unit_days: float) -> None:
         import pandas as pd
 
         self.model, self.unit_days = model, unit_days

@@ -11,7 +11,18 @@ from typing import Any
 
 import ddcrm
 
-MODEL_CODE = ("models", "training/fit.py")
+MODEL_CODE = (
+    "models",
+    "features",
+    "scoring/value.py",
+    "scoring/heuristics.py",
+    "training/fit.py",
+    "training/metrics.py",
+    "training/methods.py",
+    "training/choose.py",
+    "training/backtest.py",
+    "training/champion.py",
+)
 MODEL_LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops")
 SCORE_CODE = (
     "models",

@@ -20,13 +20,20 @@ from ddcrm.settings import SegmentSettings, ValueSettings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ddcrm.models.bgnbd import BetaGeoNBD
-    from ddcrm.models.gamma_gamma import GammaGamma
+    from ddcrm.models.base import LikelihoodModel
     from ddcrm.models.kmeans import KMeansSegments
 
 Columns = Mapping[str, NDArray[Any]]
 
-MODELS = ("bgnbd", "gamma_gamma", "kmeans")
+PURCHASE_MODELS = {"mbgnbd": "MBGNBD", "bgnbd": "BetaGeoNBD", "pareto_nbd": "ParetoNBD"}
+"""The models of purchases and dropout by name, with their classes in ddcrm.models; the simpler ones first.
+
+MBG/NBD stands before BG/NBD, which has as many parameters, because it can tell who has left.
+"""
+
+MODELS = (*PURCHASE_MODELS, "gamma_gamma", "value", "kmeans")
+"""All that is trained, in this order: `value` is what speaks, and builds on those before it."""
+
 TRAINING_COLUMNS = (
     "customer_id",
     "recency_days",
@@ -55,22 +62,22 @@ def columns_of(features: pa.Table) -> dict[str, NDArray[Any]]:
     return {name: features[name].to_numpy() for name in names}
 
 
-def fit_bgnbd(columns: Columns, value: ValueSettings) -> Fitted:
-    """BG/NBD on all customers, times in units of value.unit_days.
+def fit_purchases(name: str, columns: Columns, value: ValueSettings) -> Fitted:
+    """A model of PURCHASE_MODELS on all customers, times in units of value.unit_days.
 
     columns: frequency, recency_days, tenure_days, (n,) each. Raises InsufficientDataError with fewer customers, or
     fewer who bought again, than the settings ask for; ConvergenceError.
     """
     import pandas as pd
 
-    from ddcrm.models.bgnbd import BetaGeoNBD
+    from ddcrm import models
 
     times = model_times(columns, value.unit_days)
     repeaters = int(np.count_nonzero(times["frequency"] > 0))
-    _enough("bgnbd", len(times["frequency"]), value.min_customers, "customers")
-    _enough("bgnbd", repeaters, value.min_repeat_customers, "customers who bought again")
-    model = BetaGeoNBD().fit(pd.DataFrame(times, copy=False))
-    return Fitted(model, len(times["frequency"]), parameters=_parameters(model, "r", "alpha", "a", "b"),
+    _enough(name, len(times["frequency"]), value.min_customers, "customers")
+    _enough(name, repeaters, value.min_repeat_customers, "customers who bought again")
+    model = getattr(models, PURCHASE_MODELS[name])().fit(pd.DataFrame(times, copy=False))
+    return Fitted(model, len(times["frequency"]), parameters=_parameters(model),
                   metrics=_likelihood(model, len(times["frequency"])) | {"repeat_customers": repeaters},
                   notes=(f"times in units of {value.unit_days:g} days",))  # fmt: skip
 
@@ -99,7 +106,7 @@ def fit_gamma_gamma(columns: Columns, value: ValueSettings) -> Fitted:
     }
     note = "takes spend to be independent of frequency: look at correlation_frequency_spend"
     return Fitted(model, len(X["frequency"]), len(frequency) - len(X["frequency"]),
-                  _parameters(model, "p", "q", "v"), metrics, (note,))  # fmt: skip
+                  _parameters(model), metrics, (note,))  # fmt: skip
 
 
 def fit_segments(columns: Columns, segments: SegmentSettings, previous: KMeansSegments | None = None) -> Fitted:
@@ -129,11 +136,11 @@ def _enough(model: str, there: int, needed: int, what: str) -> None:
         raise InsufficientDataError(model=model, reason=reason)
 
 
-def _parameters(model: BetaGeoNBD | GammaGamma, *names: str) -> dict[str, float]:
-    return {name: float(getattr(model, f"{name}_")) for name in names}
+def _parameters(model: LikelihoodModel) -> dict[str, float]:
+    return {name: float(getattr(model, f"{name}_")) for name in model._parameters}
 
 
-def _likelihood(model: BetaGeoNBD | GammaGamma, rows: int) -> dict[str, float]:
+def _likelihood(model: LikelihoodModel, rows: int) -> dict[str, float]:
     return {"log_likelihood": float(model.log_likelihood_), "customers": rows, "iterations": int(model.n_iter_)}
 
 

@@ -112,6 +112,10 @@ class Registry:
         found = sorted((self.root / name / "current").glob("????-??-??.json"))
         return {date.fromisoformat(file.stem): json.loads(file.read_text("utf-8")) for file in found}
 
+    def version(self, name: str, version: str) -> ModelRef:
+        """The reference of a version that another model's card names."""
+        return self._ref(name, date.fromisoformat(version[:10]), version)
+
     def _days(self, name: str, as_of: date) -> list[date]:
         pointers = (self.root / name / "current").glob("????-??-??.json")
         return [date.fromisoformat(pointer.stem) for pointer in pointers if pointer.stem <= str(as_of)]

@@ -73,19 +73,21 @@ customer_scores = _published(
     _column("f", SmallInteger, "Frequency score: 1 (rare) to 5 (often)"),
     _column("m", SmallInteger, "Monetary score: 1 (little) to 5 (much)"),
     _column("rfm", Text, "The three scores as one code, such as 545"),
-    _column("p_alive", Double, "Probability that the customer still buys (BG/NBD)"),
+    _column("p_alive", Double, "Probability that the customer still buys (by alive_model)"),
     _column("expected_orders_90d", Double, "Purchase days expected within 90 days after as_of"),
     _column("expected_orders_365d", Double, "Purchase days expected within 365 days after as_of"),
     _column("clv_365d", MONEY, "Expected spend within 365 days after as_of, discounted"),
     _column("value_tier", Text, "The customer's tier by clv_365d"),
     _column("withheld", Text, "Why the value scores are NULL; NULL where they are given"),
-    _column("bgnbd_version", Text, "Version of the BG/NBD model (ops.models)"),
-    _column("gamma_gamma_version", Text, "Version of the Gamma-Gamma model (ops.models)"),
     _column("loyalty_score", Double, "Loyalty, 0 to 99: the mean of its parts that are known; NULL without the scheme"),
     _column("loyalty_often", SmallInteger, "Per cent of customers who bought on fewer days of the window"),
     _column("loyalty_much", SmallInteger, "Per cent of customers who spent less in the window"),
     _column("loyalty_kinds", SmallInteger, "Per cent of customers who bought fewer different products"),
     _column("loyalty_regular", SmallInteger, "Per cent of customers who bought less regularly"),
+    _column("value_method", Text, "The method that speaks of value: the champion of the back-test"),
+    _column("orders_method", Text, "The method behind the expected orders"),
+    _column("alive_model", Text, "The model behind p_alive"),
+    _column("value_version", Text, "Version of the champion (ops.models, name value), whose card names all else"),
 )
 
 customer_segments = _published(
@@ -262,7 +264,7 @@ validations = _ledger(
 models = _ledger(
     "models",
     "Each trained model: what it learned from, and its card",
-    _key("name", Text, "The model: bgnbd, gamma_gamma, kmeans"),
+    _key("name", Text, "The model: bgnbd, gamma_gamma, value (the champion), kmeans and others"),
     _key("version", Text, "Its version"),
     _column("trained_as_of", Date, "The day at whose end its training data was known", required=True),
     _column("training_first", Date, "The first day of its training window"),

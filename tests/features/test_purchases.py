@@ -98,6 +98,7 @@ def _expected_one(mine: list[Line], bought: list[Line], as_of: date) -> Line:
     for days_back in (30, 90, 365):
         within = [entry for entry in mine if entry["event_date"] > as_of - timedelta(days=days_back)]
         row[f"spend_{days_back}d"] = sum((entry["amount"] for entry in within), Decimal(0))
+        row[f"purchase_days_{days_back}d"] = sum(1 for day in days if day > as_of - timedelta(days=days_back))
         row[f"orders_{days_back}d"] = sum(1 for day in ordered.values() if day > as_of - timedelta(days=days_back))
     for days_back in (30, 60, 90, 180, 365, 730):
         row[f"purchase_days_{days_back}d"] = sum(1 for day in days if day > as_of - timedelta(days=days_back))
@@ -178,6 +179,14 @@ def test_returns_from_before_the_first_purchase_are_no_repeat_spend(con: ibis.Ba
     found = features(con, [line("a", 0, "-4.00"), line("a", 5, "10.00"), line("a", 9, "6.00")])["a"]
     assert (found["first_purchase_on"], found["repeat_spend"]) == (DAY + timedelta(days=5), Decimal("6.00"))
     assert found["spend"] == Decimal("12.00")
+
+
+def test_sums_on_the_way_may_exceed_what_an_amount_can_hold(con: ibis.BaseBackend) -> None:
+    """Three amounts near the bound of decimal(18,2), one of them refunded on another day."""
+    most = "9999999999999999.99"
+    lines = [line("a", 0, most, order_id="1"), line("a", 0, most, order_id="2"), line("a", 9, f"-{most}")]
+    found = features(con, lines, columns=["spend"])["a"]
+    assert found["spend"] == Decimal(most)
 
 
 def test_excluded_status_leaves_a_line_out_and_no_status_does_not(con: ibis.BaseBackend) -> None:

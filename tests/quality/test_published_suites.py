@@ -31,7 +31,8 @@ Planted = Sequence[tuple[Row, Sequence[str]]]  # what is changed in a good row, 
 SCORE: Row = {
     "as_of": DAY, "customer_id": "C1", "recency_days": 10, "frequency": 5, "tenure_days": 100, "monetary_value": 20,
     "r": 3, "f": 4, "m": 2, "rfm": "342", "p_alive": 0.7, "expected_orders_90d": 1.0, "expected_orders_365d": 3.0,
-    "clv_365d": 80, "value_tier": "gold", "withheld": None, "bgnbd_version": "v1", "gamma_gamma_version": "g1",
+    "clv_365d": 80, "value_tier": "gold", "withheld": None, "value_method": "mbgnbd",
+    "orders_method": "mbgnbd", "alive_model": "mbgnbd", "value_version": "v1",
     "loyalty_score": 40.25, "loyalty_often": 80, "loyalty_much": 60, "loyalty_kinds": 0, "loyalty_regular": 21,
 }  # fmt: skip
 GOOD_SCORES: list[Row] = [
@@ -42,8 +43,9 @@ GOOD_SCORES: list[Row] = [
     {**SCORE, "customer_id": "C6", "loyalty_score": None, "loyalty_often": None, "loyalty_much": None,
      "loyalty_kinds": None, "loyalty_regular": None},
     {**SCORE, "customer_id": "C7", "loyalty_kinds": None, "loyalty_regular": 1, "loyalty_score": 47.0},
-    {**SCORE, "customer_id": "C5", "clv_365d": None, "value_tier": None, "withheld": "gamma_gamma: not trained",
-     "gamma_gamma_version": None},
+    {**SCORE, "customer_id": "C5", "clv_365d": None, "value_tier": None, "withheld": "value: too few customers",
+     "value_method": None, "value_version": None},
+    {**SCORE, "customer_id": "C8", "p_alive": None, "withheld": "p_alive: no model", "alive_model": None},
 ]  # fmt: skip
 BAD_SCORES: Planted = [
     ({"as_of": None}, ["as_of not null"]),
@@ -69,9 +71,12 @@ BAD_SCORES: Planted = [
     ({"p_alive": 1.01}, ["p_alive between"]),
     ({"p_alive": float("nan")}, ["p_alive between"]),
     ({"expected_orders_90d": -0.1}, ["expected_orders_90d between"]),
-    ({"expected_orders_90d": float("nan"), "expected_orders_365d": None}, ["expected_orders_90d between"]),
+    (
+        {"expected_orders_90d": float("nan"), "expected_orders_365d": None, "withheld": "w"},
+        ["expected_orders_90d between"],
+    ),
     ({"expected_orders_90d": 3.1}, ["expected_orders_365d, expected_orders_90d greater"]),
-    ({"expected_orders_365d": -0.1, "expected_orders_90d": None}, ["expected_orders_365d between"]),
+    ({"expected_orders_365d": -0.1, "expected_orders_90d": None, "withheld": "w"}, ["expected_orders_365d between"]),
     ({"expected_orders_365d": 366.0}, ["expected_orders_365d between (warning)"]),
     (
         {"expected_orders_365d": float("inf")},
@@ -79,11 +84,15 @@ BAD_SCORES: Planted = [
     ),
     ({"clv_365d": -1}, ["clv_365d between"]),
     ({"value_tier": "tin"}, ["value_tier in set"]),
-    ({"value_tier": None}, ["A value is given,"]),
-    ({"clv_365d": None, "value_tier": None}, ["A value is given,"]),
-    ({"withheld": "no model"}, ["A value is given,"]),
-    ({"bgnbd_version": None}, ["A value is given,"]),
-    ({"gamma_gamma_version": None}, ["A value is given,"]),
+    ({"value_tier": None}, ["A score is given,"]),
+    ({"clv_365d": None, "value_tier": None}, ["A score is given,"]),
+    ({"withheld": "no model"}, ["A score is given,"]),
+    ({"p_alive": None}, ["A score is given,"]),
+    ({"value_method": None}, ["A score names its"]),
+    ({"value_version": None}, ["A score names its"]),
+    ({"orders_method": None}, ["A score names its"]),
+    ({"alive_model": None}, ["A score names its"]),
+    ({"alive_model": "bgnbd"}, ["A score names its"]),
     (
         {
             "loyalty_score": 100.0,
@@ -293,8 +302,8 @@ def test_a_scheme_that_lacks_a_customer_is_found(postgres: sa.Engine, scheme: st
 
 def test_all_withheld_is_a_warning_and_no_rejection(postgres: sa.Engine) -> None:
     nothing = dict.fromkeys(["p_alive", "expected_orders_90d", "expected_orders_365d", "clv_365d", "value_tier",
-                             "bgnbd_version", "gamma_gamma_version"])  # fmt: skip
-    rows = [{**row, **nothing, "withheld": "bgnbd: not trained"} for row in GOOD_SCORES]
+                             "value_method", "value_version", "orders_method", "alive_model"])  # fmt: skip
+    rows = [{**row, **nothing, "withheld": "value: not trained"} for row in GOOD_SCORES]
     verdict = decide(check(postgres, "customer_scores", rows), len(rows), 0.0)
     assert verdict.accepted, verdict.message
     assert [result.column for result in verdict.warnings] == ["clv_365d"]

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ddcrm.models import BetaGeoNBD, GammaGamma, KMeansSegments
+from ddcrm.models import BetaGeoNBD, GammaGamma, KMeansSegments, ParetoNBD
+from ddcrm.models.champion import Champion
 from ddcrm.scoring.models import ScoringModel, ScoringModels
 from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.conftest import _database
@@ -70,14 +71,22 @@ def gamma_gamma() -> GammaGamma:
 
 
 @pytest.fixture(scope="session")
-def models(features: pa.Table, bgnbd: BetaGeoNBD, gamma_gamma: GammaGamma) -> ScoringModels:
+def pareto_nbd() -> ParetoNBD:
+    model = ParetoNBD()
+    model.r_, model.alpha_, model.s_, model.beta_ = 0.5532, 10.576, 0.6063, 11.67
+    return model
+
+
+@pytest.fixture(scope="session")
+def models(features: pa.Table, pareto_nbd: ParetoNBD, gamma_gamma: GammaGamma) -> ScoringModels:
     kmeans = KMeansSegments(k_min=3, k_max=4)
     kmeans.fit(features.select(list(kmeans.columns)).to_pandas())
-    return ScoringModels(
-        ScoringModel("bgnbd", bgnbd, "b1"),
-        ScoringModel("gamma_gamma", gamma_gamma, "g1"),
-        ScoringModel("kmeans", kmeans, "k1"),
-    )
+    champion = Champion("pareto_nbd", "pareto_nbd", "pareto_nbd", {"pareto_nbd": "p1", "gamma_gamma": "g1"})
+    parts = {
+        "pareto_nbd": ScoringModel("pareto_nbd", pareto_nbd, "p1"),
+        "gamma_gamma": ScoringModel("gamma_gamma", gamma_gamma, "g1"),
+    }
+    return ScoringModels(ScoringModel("value", champion, "v1"), ScoringModel("kmeans", kmeans, "k1"), parts)
 
 
 @pytest.fixture(scope="module")

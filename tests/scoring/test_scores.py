@@ -8,8 +8,11 @@ from decimal import ROUND_HALF_EVEN, Decimal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
+from ddcrm.models import BetaGeoNBD
+from ddcrm.models.champion import Champion
 from ddcrm.scoring.models import ScoringModel, ScoringModels
 from ddcrm.scoring.scores import customer_scores, schema, scored
 from ddcrm.settings import ValueSettings
@@ -37,7 +40,8 @@ def test_known_facts_come_through_and_money_rounds_half_to_even(features: pa.Tab
             assert row[name] == customer[name]
         mean = max(customer["spend"] / customer["purchase_days"], Decimal(0))
         assert row["monetary_value"] == mean.quantize(CENT, ROUND_HALF_EVEN)
-        assert (row["withheld"], row["bgnbd_version"], row["gamma_gamma_version"]) == (None, "b1", "g1")
+        assert (row["withheld"], row["value_version"]) == (None, "v1")
+        assert {row[name] for name in ("value_method", "orders_method", "alive_model")} == {"pareto_nbd"}
     assert sum(row["monetary_value"] == 0 for row in found) > 0
 
 
@@ -56,11 +60,11 @@ def test_value_is_expected_purchases_times_expected_spend(features: pa.Table, mo
     age, since = given["tenure_days"] / 7, given["recency_days"] / 7
     weeks = pd.DataFrame({"frequency": given["frequency"], "recency": age - since, "tenure": age})
     spend = given[["frequency"]].assign(monetary_value=given["repeat_monetary_value"])
-    bought = models.bgnbd.estimator.expected_purchases(weeks, 365 / 7)
-    wanted = bought * models.gamma_gamma.estimator.expected_spend(spend)
+    bought = models.parts["pareto_nbd"].estimator.expected_purchases(weeks, 365 / 7)
+    wanted = bought * models.parts["gamma_gamma"].estimator.expected_spend(spend)
     assert frame["clv_365d"].astype(float).to_numpy() == pytest.approx(wanted, abs=0.0051)
     assert frame["expected_orders_365d"].to_numpy() == pytest.approx(bought, rel=1e-12)
-    assert frame["p_alive"].to_numpy() == pytest.approx(models.bgnbd.estimator.p_alive(weeks), rel=1e-12)
+    assert frame["p_alive"].to_numpy() == pytest.approx(models.parts["pareto_nbd"].estimator.p_alive(weeks), rel=1e-12)
     discounted = table(features, models).to_pandas()["clv_365d"].astype(float)
     assert (discounted <= frame["clv_365d"].astype(float)).all()
     assert 0.9 < discounted.sum() / frame["clv_365d"].astype(float).sum() < 0.98
@@ -71,14 +75,52 @@ def test_the_order_of_rows_changes_nothing(features: pa.Table, models: ScoringMo
     assert table(shuffled, models).equals(table(features, models))
 
 
-def test_a_missing_model_withholds_the_value_with_the_reason(features: pa.Table, models: ScoringModels) -> None:
-    missing = ScoringModel("gamma_gamma", missing="no model was trained on or before 2026-02-03")
-    found = table(features, ScoringModels(models.bgnbd, missing, models.kmeans))
-    assert found["clv_365d"].null_count == found["value_tier"].null_count == 500
-    assert found["p_alive"].null_count == 0
-    assert found["withheld"].unique().to_pylist() == ["gamma_gamma: no model was trained on or before 2026-02-03"]
-    nothing = table(features, ScoringModels())
-    assert nothing["p_alive"].null_count == nothing["expected_orders_90d"].null_count == 500
-    assert nothing["withheld"][0].as_py() == "bgnbd: not trained; gamma_gamma: not trained"
-    assert nothing["rfm"].equals(found["rfm"])
-    assert nothing.schema == found.schema == schema()
+def test_a_missing_model_withholds_the_scores_with_the_reason(features: pa.Table, models: ScoringModels) -> None:
+    missing = ScoringModel("value", missing="no model was trained on or before 2026-02-03")
+    found = table(features, ScoringModels(missing, models.kmeans))
+    for name in ("clv_365d", "value_tier", "p_alive", "expected_orders_90d", "value_method", "value_version"):
+        assert found[name].null_count == 500, name
+    assert found["withheld"].unique().to_pylist() == ["value: no model was trained on or before 2026-02-03"]
+    assert found["rfm"].equals(table(features, models)["rfm"])
+    assert found.schema == schema()
+
+
+def test_p_alive_alone_is_withheld_where_no_model_tells_who_has_left(features: pa.Table, bgnbd: BetaGeoNBD,
+                                                                     models: ScoringModels) -> None:  # fmt: skip
+    champion = Champion("bgnbd", "bgnbd", None, {"bgnbd": "b1", "gamma_gamma": "g1"})
+    parts = {**models.parts, "bgnbd": ScoringModel("bgnbd", bgnbd, "b1")}
+    found = table(features, ScoringModels(ScoringModel("value", champion, "v2"), parts=parts))
+    assert found["p_alive"].null_count == found["alive_model"].null_count == 500
+    assert found["clv_365d"].null_count == found["expected_orders_365d"].null_count == 0
+    assert found["withheld"][0].as_py() == "p_alive: no model that tells who has left could be fitted"
+
+
+@pytest.mark.parametrize("method", ["rate_so_far", "last_period"])
+def test_a_heuristic_speaks_with_a_model_s_p_alive(features: pa.Table, models: ScoringModels, method: str) -> None:
+    champion = Champion(method, method, "pareto_nbd", {"pareto_nbd": "p1"})
+    speaking = ScoringModels(ScoringModel("value", champion, "v3"), parts=models.parts)
+    given = with_windows(features).to_pandas()
+    found = table(with_windows(features), speaking, ValueSettings(discount_rate_annual=0.0)).to_pandas()
+    assert (found["p_alive"] == table(features, models).to_pandas()["p_alive"]).all()
+    if method == "rate_so_far":
+        orders = given["frequency"] / given["tenure_days"].clip(lower=1) * 365
+        wanted = orders * given["monetary_value"]
+    else:
+        orders, wanted = given["purchase_days_365d"], given["spend_365d"].astype(float).clip(lower=0)
+        assert (found["expected_orders_90d"] == given["purchase_days_90d"]).all()
+    assert found["expected_orders_365d"].to_numpy() == pytest.approx(orders.to_numpy())
+    assert found["clv_365d"].astype(float).to_numpy() == pytest.approx(wanted.to_numpy(), abs=0.0051)
+    assert wanted.max() > 100
+    less = table(with_windows(features), speaking).to_pandas()["clv_365d"].astype(float).sum()
+    even = np.mean(1.1 ** -((np.arange(1000) + 0.5) / 1000))
+    assert less / found["clv_365d"].astype(float).sum() == pytest.approx(even, rel=1e-5)
+
+
+def with_windows(features: pa.Table) -> pa.Table:
+    """The features with what the last period needs."""
+    days = pa.array(np.arange(500) % 4, pa.int32())
+    more = {"purchase_days_90d": days, "purchase_days_365d": pc.multiply(days, 3), "spend_365d": features["spend"]}
+    others = features.select([name for name in features.column_names if name not in more])
+    for name, column in more.items():
+        others = others.append_column(name, column)
+    return others

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ddcrm.models import BetaGeoNBD, GammaGamma
+from ddcrm.models import BetaGeoNBD, GammaGamma, ParetoNBD
 from ddcrm.scoring.value import discount_rate_daily, expected_spend, outlook
 from ddcrm.settings import ValueSettings
 
@@ -17,19 +17,23 @@ def columns(features: pa.Table) -> dict[str, np.ndarray]:
     return {name: features[name].to_numpy() for name in names}
 
 
-def asked(bgnbd: BetaGeoNBD, columns: dict[str, np.ndarray], days: float, unit: float = 7.0) -> np.ndarray:
+def asked(model: BetaGeoNBD | ParetoNBD, columns: dict[str, np.ndarray], days: float, unit: float = 7.0) -> np.ndarray:
     """The model's own expectation for each customer; X by position: frequency, recency, tenure in units."""
     age, since = columns["tenure_days"] / unit, columns["recency_days"] / unit
-    return bgnbd.expected_purchases(np.column_stack([columns["frequency"], age - since, age]), days / unit)
+    return model.expected_purchases(np.column_stack([columns["frequency"], age - since, age]), days / unit)
 
 
-def test_purchases_are_those_of_the_model(bgnbd: BetaGeoNBD, columns: dict[str, np.ndarray]) -> None:
-    found = outlook(bgnbd, columns, ValueSettings())
-    assert found.purchases[90] == pytest.approx(asked(bgnbd, columns, 90), rel=1e-12)
-    assert found.purchases[365] == pytest.approx(asked(bgnbd, columns, 365), rel=1e-12)
+@pytest.mark.parametrize("name", ["bgnbd", "pareto_nbd"])
+def test_purchases_are_those_of_the_model(
+    name: str, request: pytest.FixtureRequest, columns: dict[str, np.ndarray]
+) -> None:
+    model = request.getfixturevalue(name)
+    found = outlook(model, columns, ValueSettings())
+    assert found.purchases[90] == pytest.approx(asked(model, columns, 90), rel=1e-10)
+    assert found.purchases[365] == pytest.approx(asked(model, columns, 365), rel=1e-10)
     assert found.purchases[365].max() > found.purchases[90].max() > 0
-    in_days = outlook(bgnbd, columns, ValueSettings(unit_days=1.0))
-    assert in_days.purchases[90] == pytest.approx(asked(bgnbd, columns, 90, unit=1.0), rel=1e-12)
+    in_days = outlook(model, columns, ValueSettings(unit_days=1.0))
+    assert in_days.purchases[90] == pytest.approx(asked(model, columns, 90, unit=1.0), rel=1e-10)
 
 
 @pytest.mark.parametrize("horizon", [30, 365, 1000])

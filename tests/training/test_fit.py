@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from ddcrm.errors import InsufficientDataError
 from ddcrm.features.purchases import purchase_features
 from ddcrm.settings import PurchaseSettings, SegmentSettings, ValueSettings
-from ddcrm.training.fit import TRAINING_COLUMNS, columns_of, fit_bgnbd, fit_gamma_gamma, fit_segments
+from ddcrm.training.fit import TRAINING_COLUMNS, columns_of, fit_gamma_gamma, fit_purchases, fit_segments
 
 DATA = Path(os.environ.get("DDCRM_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -52,7 +53,7 @@ def test_cdnow_sample_has_the_published_parameters() -> None:
     table = con.create_table("orders", orders)
     features = purchase_features(table, date(1997, 9, 30), PurchaseSettings(counts="non_negative"), TRAINING_COLUMNS)
     columns = columns_of(con.to_pyarrow(features))
-    bgnbd = fit_bgnbd(columns, ValueSettings())
+    bgnbd = fit_purchases("bgnbd", columns, ValueSettings())
     assert bgnbd.parameters == pytest.approx({"r": 0.2426, "alpha": 4.4136, "a": 0.7929, "b": 2.4259}, rel=0.005)
     assert bgnbd.metrics["log_likelihood"] == pytest.approx(-9582.43, abs=0.01)
     assert bgnbd.rows == 2357
@@ -63,7 +64,7 @@ def test_cdnow_sample_has_the_published_parameters() -> None:
 
 
 def test_the_unit_of_time_scales_alpha_and_nothing_else(customers: dict[str, np.ndarray]) -> None:
-    weeks, days = (fit_bgnbd(customers, ValueSettings(unit_days=unit)).parameters for unit in (7.0, 1.0))
+    weeks, days = (fit_purchases("bgnbd", customers, ValueSettings(unit_days=unit)).parameters for unit in (7.0, 1.0))
     assert days["alpha"] == pytest.approx(7 * weeks["alpha"], rel=1e-4)
     assert [days[name] for name in "rab"] == pytest.approx([weeks[name] for name in "rab"], rel=1e-4)
 
@@ -71,7 +72,7 @@ def test_the_unit_of_time_scales_alpha_and_nothing_else(customers: dict[str, np.
 def test_value_fits_do_not_depend_on_the_order_of_rows(customers: dict[str, np.ndarray]) -> None:
     order = np.random.default_rng(1).permutation(len(customers["frequency"]))
     shuffled = {name: column[order] for name, column in customers.items()}
-    for fit in (fit_bgnbd, fit_gamma_gamma):
+    for fit in (partial(fit_purchases, "bgnbd"), fit_gamma_gamma):
         assert fit(shuffled, ValueSettings()).parameters == fit(customers, ValueSettings()).parameters
 
 
@@ -86,11 +87,11 @@ def test_gamma_gamma_leaves_out_who_did_not_spend_again(customers: dict[str, np.
 def test_too_few_customers_are_named_with_the_reason(customers: dict[str, np.ndarray]) -> None:
     few = {name: column[:40] for name, column in customers.items()}
     with pytest.raises(InsufficientDataError, match="40 customers, fewer than the 50") as caught:
-        fit_bgnbd(few, ValueSettings())
+        fit_purchases("bgnbd", few, ValueSettings())
     assert caught.value.model == "bgnbd"
     never = {**customers, "frequency": np.zeros(2000), "recency_days": customers["tenure_days"]}
     with pytest.raises(InsufficientDataError, match="0 customers who bought again, fewer than the 20"):
-        fit_bgnbd(never, ValueSettings())
+        fit_purchases("bgnbd", never, ValueSettings())
     with pytest.raises(InsufficientDataError, match="0 customers who bought again and spent") as caught:
         fit_gamma_gamma(never, ValueSettings())
     assert caught.value.model == "gamma_gamma"

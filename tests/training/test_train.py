@@ -12,11 +12,12 @@ from ddcrm import progress
 from ddcrm.errors import MissingDataError, SettingsError
 from ddcrm.pipeline.train import registry, train
 from ddcrm.settings import Settings
+from ddcrm.training.fit import MODELS
 from tests.pipeline.reading import rows
 from tests.scoring import lake
 
 DAY = date(2026, 4, 8)
-NAMES = ["bgnbd", "gamma_gamma", "kmeans"]
+NAMES = list(MODELS)
 
 
 @pytest.fixture
@@ -36,13 +37,15 @@ def test_models_are_kept_recorded_and_not_fitted_again(settings: Settings) -> No
     lake.commit(settings, lake.history())
     result, seen = points(settings, DAY)
     assert (list(result.versions), result.withheld) == (NAMES, {})
+    assert "train.backtest" in seen
     assert "train.writing kmeans" in seen
     recorded = rows(settings, "SELECT name, version, trained_as_of, training_last, data_digest, fingerprint, card "
                               "FROM ops.models ORDER BY name")  # fmt: skip
     assert {name: version for name, version, *_ in recorded} == result.versions
     for name, version, trained, last, digest, fingerprint, card in recorded:
         ref = registry(settings).newest(name, DAY)
-        assert (ref.version, trained, last, digest) == (version, DAY, DAY, result.data_digest)
+        assert (ref.version, trained, last) == (version, DAY, DAY)
+        assert (digest == result.data_digest) == (name != "value")  # the champion learned from the two windows
         assert ref.card == card
         assert card["artifact_sha256"] == fingerprint
     fitted = dict(rows(settings, "SELECT metric, value FROM ops.model_metrics WHERE name = 'bgnbd'"))
@@ -94,6 +97,7 @@ def test_what_the_data_do_not_carry_is_withheld_and_the_rest_goes_on(settings: S
     assert list(result.versions) == ["kmeans"]
     assert "fewer than the 50" in result.withheld["bgnbd"]
     assert "bought again" in result.withheld["gamma_gamma"]
+    assert result.withheld["value"] == "no model of purchases could be fitted"
     assert [name for (name,) in rows(settings, "SELECT name FROM ops.models")] == ["kmeans"]
 
 
@@ -103,7 +107,7 @@ def test_there_must_be_customers_and_known_models(settings: Settings) -> None:
     lake.commit(settings, lake.orders([("A", date(2026, 1, 5), -5.0)]))
     with pytest.raises(MissingDataError, match="nobody has bought"):
         train(settings, DAY)
-    with pytest.raises(SettingsError, match=r"no model pareto.*bgnbd, gamma_gamma, kmeans"):
-        train(settings, DAY, ["pareto"])
+    with pytest.raises(SettingsError, match=r"no model lstm.*mbgnbd, bgnbd.*gamma_gamma, value, kmeans"):
+        train(settings, DAY, ["lstm"])
     failed = rows(settings, "SELECT status, error_type FROM ops.runs WHERE step = 'train' ORDER BY started_at")
     assert failed == [("failed", "MissingDataError")] * 2

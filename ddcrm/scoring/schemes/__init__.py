@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ddcrm.scoring.models import ScoringModels
 from ddcrm.scoring.schemes import kmeans, lifecycle, loyalty, rfm, usage, value_tier
 from ddcrm.scoring.schemes.base import Scheme
-from ddcrm.scoring.scores import SCORING_COLUMNS
+from ddcrm.scoring.scores import scoring_columns
 from ddcrm.settings import SegmentSettings
 
 SCHEMES: Mapping[str, Scheme] = {
@@ -21,7 +22,7 @@ def chosen(segments: SegmentSettings) -> list[Scheme]:
     return [scheme for name, scheme in SCHEMES.items() if name in segments.schemes]
 
 
-def scoring_features(segments: SegmentSettings) -> tuple[str, ...]:
-    """The features that a day's scores and the chosen schemes need."""
+def scoring_features(segments: SegmentSettings, models: ScoringModels | None = None) -> tuple[str, ...]:
+    """The features that a day's scores by these models and the chosen schemes need."""
     more = (column for scheme in chosen(segments) for column in scheme.features(segments))
-    return tuple(dict.fromkeys((*SCORING_COLUMNS, *more)))
+    return tuple(dict.fromkeys((*scoring_columns(models or ScoringModels()), *more)))

@@ -1,0 +1,34 @@
+"""The back-test for people: a line a method, then who speaks and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ddcrm.cli.output import Output
+
+_HEADER = ("method", "MAE", "RMSE", "bias", "total/true", "rank corr.", "top tenth", "orders MAE", "Brier")
+_SPEND = ("mae", "rmse", "bias", "total_ratio", "spearman", "top_decile")
+
+
+def show(out: Output, found: Mapping[str, Any]) -> None:
+    """Print what the back-test on a card says."""
+    out.say(f"back-test: {found['customers']:,} customers known on {found['cut']}, "
+            f"their spend in the {found['holdout_days']} days after it")  # fmt: skip
+    methods = found["methods"].items()
+    out.table([_row(name, one) for name, one in methods if "spend" in one], _HEADER)
+    for name, one in methods:
+        if why := one.get("failed") or found["barred"].get(name):
+            out.say(f"    {name} may not speak: {why}")
+    out.say(sentence(found))
+
+
+def sentence(found: Mapping[str, Any]) -> str:
+    """Who speaks, and why."""
+    return f"{found['champion']} speaks of value: {found['reason']}; P(alive) by {found['alive'] or 'nobody'}"
+
+
+def _row(name: str, one: Mapping[str, Any]) -> list[str | None]:
+    numbers = [one["spend"][measure] for measure in _SPEND]
+    numbers += [one.get("purchases", {}).get("mae"), one.get("alive", {}).get("brier")]
+    return [name, *(None if number is None else f"{number:,.3f}" for number in numbers)]

@@ -1,0 +1,46 @@
+"""What each customer bought within a period: the truth of a holdout, or the last period before it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from ddcrm.features.purchases import counted_days, purchase_lines
+from ddcrm.lake.asof import as_of_view
+from ddcrm.settings import PurchaseSettings
+
+if TYPE_CHECKING:
+    import ibis
+    import pyarrow as pa
+
+    from ddcrm.lake.engine import Engine
+
+
+def period_totals(orders: ibis.Table, after: date, last: date, purchase: PurchaseSettings) -> ibis.Table:
+    """Purchase days and net spend of each customer from the day after `after` to `last`.
+
+    orders: as `purchase_features` takes them. Returns customer_id, purchase_days (int64) and spend (decimal(38,2),
+    refunds subtracted), a row for each customer with a line in the period, in no order of rows.
+    """
+    import ibis
+
+    days = counted_days(purchase_lines(orders, last, purchase))
+    days = days.filter(days.event_date > ibis.literal(after))
+    return days.group_by("customer_id").agg(
+        purchase_days=days.bought_on.count(), spend=days.net.sum().cast("decimal(38, 2)")
+    )
+
+
+def period_table(engine: Engine, known: date, after: date, last: date) -> pa.Table:
+    """The same as an Arrow table in the order of customer_id, from the orders as they were known at the end of `known`.
+
+    No orders had arrived by then: no rows.
+    """
+    import pyarrow as pa
+
+    orders = as_of_view(engine, engine.settings, "orders", known)
+    if orders is None:
+        schema = [("customer_id", pa.string()), ("purchase_days", pa.int64()), ("spend", pa.decimal128(38, 2))]
+        return pa.schema(schema).empty_table()
+    totals = period_totals(orders, after, last, engine.settings.purchase)
+    return engine.ibis.to_pyarrow(totals.order_by("customer_id")).combine_chunks()

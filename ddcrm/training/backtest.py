@@ -1,0 +1,139 @@
+"""The back-test that decides: what each method would have said at an earlier day, against what then happened.
+
+The calibration window ends `holdout_days` before as_of. The methods learn from what was known at the end of that day,
+and predict purchases and spend of the holdout; the truth is the holdout as it is known at as_of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddcrm.errors import InsufficientDataError, ModelError
+from ddcrm.progress import point
+from ddcrm.settings import ValueSettings
+from ddcrm.training.methods import Calibration, Method, Predicted
+from ddcrm.training.metrics import Measures, alive_calibration, compare
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ddcrm.lake.engine import Engine
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The last day of the calibration, and the number of days of the holdout, which ends at as_of."""
+
+    cut: date
+    holdout_days: int
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What was known at the cut, and what the same customers then bought: purchase days and net spend, (n,) each.
+
+    Spend is not below zero: a refund lowers a value, and makes none negative. digest: of all of it.
+    """
+
+    split: Split
+    known: Calibration
+    purchases: Floats
+    spend: Floats
+    digest: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What became of one method: measures of purchases, spend and P(alive), or why it could not predict."""
+
+    purchases: Measures | None = None
+    spend: Measures | None = None
+    alive: Measures | None = None
+    alive_table: list[dict[str, Any]] = field(default_factory=list)
+    failed: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """What there is of it, for the card."""
+        return {name: value for name, value in vars(self).items() if value}
+
+
+def split_of(first: date, as_of: date, value: ValueSettings) -> Split:
+    """The windows for a history that begins with `first`: a holdout of the days asked for, a third of it at most.
+
+    Raises InsufficientDataError for a history that is too short.
+    """
+    history = (as_of - first).days + 1
+    if history < value.min_history_days:
+        reason = f"a history of {history} days, fewer than the {value.min_history_days} that the settings ask for"
+        raise InsufficientDataError(model="value", reason=reason)
+    days = min(value.holdout_days, history // 3)
+    return Split(as_of - timedelta(days=days), days)
+
+
+def read_holdout(engine: Engine, as_of: date, split: Split) -> Holdout:
+    """Read both windows, each as of its end; raises MissingDataError where nobody had bought at the cut."""
+    from ddcrm.features.periods import period_table
+    from ddcrm.features.table import required_features
+    from ddcrm.training.fingerprint import digest_of
+    from ddcrm.training.fit import TRAINING_COLUMNS, columns_of
+    from ddcrm.warehouse.digest import digest_table
+
+    days = timedelta(days=split.holdout_days)
+    features = required_features(engine, split.cut, TRAINING_COLUMNS)
+    last = period_table(engine, split.cut, split.cut - days, split.cut)
+    truth = period_table(engine, as_of, split.cut, as_of)
+    ids = features["customer_id"]
+    known = Calibration(columns_of(features), split.holdout_days, *_totals(ids, last))
+    purchases, spend = _totals(ids, truth)
+    tables = [digest_table(table, ["customer_id"]) for table in (features, last, truth)]
+    digest = digest_of([str(split.cut), split.holdout_days, *tables])
+    return Holdout(split, known, purchases, np.maximum(spend, 0.0), digest)
+
+
+def run(holdout: Holdout, methods: Mapping[str, Method]) -> dict[str, Measured]:
+    """Every method on the holdout. Raises InsufficientDataError where nobody bought in it: nothing can be told then."""
+    if not holdout.spend.any():
+        reason = f"nobody who was known before spent anything in the last {holdout.split.holdout_days} days"
+        raise InsufficientDataError(model="value", reason=reason)
+    found = {}
+    for name, method in methods.items():
+        point("train.backtest", method=name)
+        found[name] = _measured(holdout, method)
+    return found
+
+
+def _measured(holdout: Holdout, method: Method) -> Measured:
+    try:
+        predicted = method(holdout.known)
+    except ModelError as error:
+        return Measured(failed=str(error.reason or error.message))
+    if not _finite(predicted):
+        return Measured(failed="it predicts what is no finite number")
+    purchases = None if predicted.purchases is None else compare(predicted.purchases, holdout.purchases)
+    spend = compare(predicted.spend, holdout.spend)
+    if predicted.p_alive is None:
+        return Measured(purchases, spend)
+    return Measured(purchases, spend, *alive_calibration(predicted.p_alive, holdout.purchases > 0))
+
+
+def _finite(predicted: Predicted) -> bool:
+    return all(np.isfinite(values).all() for values in vars(predicted).values() if values is not None)
+
+
+def _totals(ids: pa.ChunkedArray, totals: pa.Table) -> tuple[Floats, Floats]:
+    """Purchase days and spend of the customers, (n,) each; 0 for who is not in `totals`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = pc.index_in(ids, totals["customer_id"].combine_chunks())
+    columns = (pc.fill_null(totals[name].cast(pa.float64()).take(rows), 0.0) for name in ("purchase_days", "spend"))
+    purchases, spend = (np.asarray(column.to_numpy(), dtype=np.float64) for column in columns)
+    return purchases, spend

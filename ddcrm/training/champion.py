@@ -1,0 +1,124 @@
+"""The champion of a training: what the back-test measured, who won, and the words for the card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ddcrm.errors import InsufficientDataError
+from ddcrm.models.champion import Champion
+from ddcrm.settings import PurchaseSettings, ValueSettings
+from ddcrm.training.backtest import Holdout, Measured, run
+from ddcrm.training.choose import CRITERION, Decision, choose
+from ddcrm.training.fit import PURCHASE_MODELS, Fitted
+from ddcrm.training.methods import SIMPLE_FIRST, methods
+from ddcrm.training.metrics import Measures
+
+NEVER_ALIVE = ("bgnbd",)  # gives P(alive) = 1 to whoever bought once (references: Fader, Hardie & Lee 2005)
+_COUNTS = {
+    "positive": "a calendar day with a line above zero is a purchase; returns alone and zero spend are none",
+    "non_negative": "a calendar day with a line of zero or above is a purchase; returns alone are none",
+    "any": "a calendar day with any line is a purchase, returns alone and zero spend too",
+}
+
+
+@dataclass(frozen=True)
+class BackTest:
+    """The measures of every method, and the decision on them."""
+
+    holdout: Holdout
+    measured: Mapping[str, Measured]
+    decision: Decision
+    champion: Champion
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the card."""
+        split, chosen = self.holdout.split, self.champion
+        return {
+            "cut": str(split.cut),
+            "holdout_days": split.holdout_days,
+            "customers": len(self.holdout.spend),
+            "bought_in_holdout": int((self.holdout.purchases > 0).sum()),
+            "criterion": CRITERION,
+            "champion": chosen.method,
+            "beats_heuristic": self.decision.beats_heuristic,
+            "reason": self.decision.reason,
+            "barred": dict(self.decision.barred),
+            "orders": chosen.orders,
+            "alive": chosen.alive,
+            "methods": {name: one.as_dict() for name, one in self.measured.items()},
+        }
+
+
+def back_test(holdout: Holdout, value: ValueSettings, versions: Mapping[str, str]) -> BackTest:
+    """Measure the methods and choose; `versions`: the models that were fitted on the whole history.
+
+    A method whose models were not fitted on the whole may not speak. Raises InsufficientDataError where the data carry
+    no back-test, or no model.
+    """
+    if not any(name in versions for name in PURCHASE_MODELS):
+        raise InsufficientDataError(model="value", reason="no model of purchases could be fitted")
+    measured = run(holdout, methods(value))
+    decision = choose(_of(measured, "spend"), SIMPLE_FIRST, _without_models(versions))
+    orders, alive = _orders(measured, decision.method, versions), _alive(measured, decision.method, versions)
+    parts = _parts(decision.method, orders) | ({alive} if alive else set())
+    champion = Champion(decision.method, orders, alive, {name: versions[name] for name in sorted(parts)})
+    return BackTest(holdout, measured, decision, champion)
+
+
+def fitted(test: BackTest, purchase: PurchaseSettings) -> Fitted:
+    """The champion as the registry keeps it."""
+    notes = [f"speaks: {test.champion.method}; {test.decision.reason}", f"what counts: {_COUNTS[purchase.counts]}"]
+    if not test.decision.beats_heuristic:
+        notes.append("a plain heuristic is published: no model was better on the holdout")
+    parameters = {"backtest": test.as_dict(), "versions": test.champion.versions}
+    return Fitted(test.champion, len(test.holdout.spend), parameters=parameters, metrics=_flat(test.measured),
+                  notes=tuple(notes))  # fmt: skip
+
+
+def _without_models(versions: Mapping[str, str]) -> dict[str, str]:
+    """The models that were withheld on the whole history."""
+    missing = {name: "it could not be fitted on the whole history" for name in PURCHASE_MODELS if name not in versions}
+    if "gamma_gamma" not in versions:
+        missing |= dict.fromkeys(PURCHASE_MODELS, "gamma_gamma could not be fitted on the whole history")
+    return missing
+
+
+def _of(measured: Mapping[str, Measured], what: str) -> dict[str, Measures]:
+    """The measures of spend or of purchases, of the methods that have them."""
+    return {name: measures for name, one in measured.items() if (measures := getattr(one, what)) is not None}
+
+
+def _orders(measured: Mapping[str, Measured], method: str, versions: Mapping[str, str]) -> str:
+    """Who speaks of purchases: the method itself if it can, else the best by the same criterion."""
+    purchases = _of(measured, "purchases")
+    missing = {name: "" for name in PURCHASE_MODELS if name not in versions}
+    return method if method in purchases else choose(purchases, SIMPLE_FIRST, missing).method
+
+
+def _alive(measured: Mapping[str, Measured], method: str, versions: Mapping[str, str]) -> str | None:
+    """The model of P(alive): the one that speaks, or else the one that predicts purchases best; never BG/NBD."""
+    able = [name for name in PURCHASE_MODELS if name not in NEVER_ALIVE and name in versions]
+    if method in able:
+        return method
+    purchases = _of(measured, "purchases")
+    return min((name for name in able if name in purchases), key=lambda name: purchases[name]["rmse"] or 0.0,
+               default=None)  # fmt: skip
+
+
+def _parts(method: str, orders: str) -> set[str]:
+    """The models that the methods of value and purchases need."""
+    models = {name for name in (method, orders) if name in PURCHASE_MODELS}
+    return models | ({"gamma_gamma"} if method in PURCHASE_MODELS else set())
+
+
+def _flat(measured: Mapping[str, Measured]) -> dict[str, float]:
+    """All measures by method.what.measure, for ops.model_metrics."""
+    return {
+        f"{name}.{what}.{measure}": value
+        for name, one in measured.items()
+        for what in ("purchases", "spend", "alive")
+        for measure, value in (getattr(one, what) or {}).items()
+        if value is not None
+    }

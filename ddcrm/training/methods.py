@@ -1,0 +1,88 @@
+"""The methods that the back-test compares: each learns from the calibration and predicts the holdout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddcrm.errors import ModelError
+from ddcrm.scoring.heuristics import HEURISTICS, LAST, RATE, rate_so_far, spend_so_far
+from ddcrm.scoring.value import expected_spend, outlook
+from ddcrm.settings import ValueSettings
+from ddcrm.training.fit import PURCHASE_MODELS, fit_gamma_gamma, fit_purchases
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the methods may know: features at the cut, and totals of the last `days` days before it; (n,) each."""
+
+    columns: Mapping[str, NDArray[Any]]
+    days: int
+    last_purchases: Floats
+    last_spend: Floats
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Expected purchase days and spend of the holdout, and P(alive) at the cut, (n,) each; None: it does not say."""
+
+    purchases: Floats | None
+    spend: Floats
+    p_alive: Floats | None = None
+
+
+Method = Callable[[Calibration], Predicted]
+
+SIMPLE_FIRST = (*HEURISTICS, *PURCHASE_MODELS)
+"""All methods; of two that are equally good the one that stands first here speaks."""
+
+
+def methods(value: ValueSettings) -> dict[str, Method]:
+    """The methods by name, in the order of SIMPLE_FIRST; each raises ModelError where the data do not carry it."""
+    spend = _Once(value)
+    models = {name: partial(_purchase_model, name, value, spend) for name in PURCHASE_MODELS}
+    found: dict[str, Method] = {RATE: _rate, LAST: _last, **models}
+    return {name: found[name] for name in SIMPLE_FIRST}
+
+
+class _Once:
+    """Gamma-Gamma's expected spend, fitted once for all models of purchases; an error is raised each time."""
+
+    def __init__(self, value: ValueSettings) -> None:
+        self.value = value
+        self.found: Floats | ModelError | None = None
+
+    def __call__(self, known: Calibration) -> Floats:
+        if self.found is None:
+            try:
+                self.found = expected_spend(fit_gamma_gamma(known.columns, self.value).estimator, known.columns)
+            except ModelError as error:
+                self.found = error
+        if isinstance(self.found, ModelError):
+            raise self.found
+        return self.found
+
+
+def _rate(known: Calibration) -> Predicted:
+    purchases = rate_so_far(known.columns, known.days)
+    return Predicted(purchases, purchases * spend_so_far(known.columns))
+
+
+def _last(known: Calibration) -> Predicted:
+    return Predicted(known.last_purchases, np.maximum(known.last_spend, 0.0))
+
+
+def _purchase_model(name: str, value: ValueSettings, spend: Callable[[Calibration], Floats], known: Calibration
+                    ) -> Predicted:  # fmt: skip
+    """A model of purchases with Gamma-Gamma's spend; not discounted, as the truth is not."""
+    model = fit_purchases(name, known.columns, value).estimator
+    plain = value.model_copy(update={"discount_rate_annual": 0.0, "horizon_days": known.days})
+    seen = outlook(model, known.columns, plain, (known.days,))
+    return Predicted(seen.discounted, seen.discounted * spend(known), seen.p_alive)
