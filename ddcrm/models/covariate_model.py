@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -39,6 +39,25 @@ class CovariateModel(BuyTillYouDie):
 
     purchase_coefficients_: dict[str, float]
     dropout_coefficients_: dict[str, float]
+
+    @classmethod
+    def with_parameters(cls, **parameters: float) -> Self:
+        """The model with these parameters and coefficients, named as in `parameters_`, but without their precision.
+
+        Covariates are those of the coefficients, purchase_<name> and dropout_<name>.
+        Raises ModelError unless each parameter is named, finite and positive, and each coefficient finite.
+        """
+        own = {name: value for name, value in parameters.items() if not name.startswith(("purchase_", "dropout_"))}
+        model = super().with_parameters(**own)
+        for process in ("purchase", "dropout"):
+            prefix = f"{process}_"
+            moves = {name.removeprefix(prefix): v for name, v in parameters.items() if name.startswith(prefix)}
+            wrong = [name for name, value in moves.items() if not np.isfinite(value)]
+            if wrong:
+                raise invalid(cls._model, f"{prefix}{wrong[0]} is {moves[wrong[0]]}; it must be finite")
+            model.set_params(**{f"{prefix}covariates": tuple(moves)})
+            setattr(model, f"{prefix}coefficients_", {name: float(value) for name, value in moves.items()})
+        return model
 
     @property
     def parameters_(self) -> dict[str, float]:

@@ -30,11 +30,9 @@ KINDS = list(TRUTH)
 
 def truth(kind: type[CovariateModel]) -> CovariateModel:
     """A model with covariates that knows the true parameters."""
-    model = kind(**BOTH)
-    for name, value in TRUTH[kind].items():
-        setattr(model, f"{name}_", value)
-    model.purchase_coefficients_, model.dropout_coefficients_ = dict(PURCHASE), dict(DROPOUT)
-    return model
+    coefficients = {f"purchase_{name}": value for name, value in PURCHASE.items()}
+    coefficients |= {f"dropout_{name}": value for name, value in DROPOUT.items()}
+    return kind.with_parameters(**TRUTH[kind], **coefficients)
 
 
 def covariates(n: int) -> pd.DataFrame:
@@ -90,8 +88,7 @@ def test_customers_who_differ_in_dropout_alone_and_in_extremes() -> None:
     random = np.random.default_rng(3)
     X = pd.DataFrame({"frequency": random.integers(0, 300, 400), "recency": 0.0, "tenure": 40.0, "z": 0.0})
     X["recency"], X["z"] = np.where(X["frequency"] > 0, 30.0, 0.0), random.normal(0, 3, 400)
-    model = BetaGeoNBD.with_parameters(r=0.3, alpha=4.0, a=0.4, b=1.5).set_params(dropout_covariates=["z"])
-    model.purchase_coefficients_, model.dropout_coefficients_ = {}, {"z": 1.0}
+    model = BetaGeoNBD.with_parameters(r=0.3, alpha=4.0, a=0.4, b=1.5, dropout_z=1.0)
     for t in (0.5, 52.0, 4000.0):
         found = model.expected_purchases(X, t)
         for i in range(0, 400, 40):
@@ -146,11 +143,7 @@ class TestFit:
             point = dict(
                 zip(names, top + s * steps * (np.arange(7) == i) + t * steps * (np.arange(7) == j), strict=True)
             )
-            moved = clone(model)
-            for name in names[:4]:
-                setattr(moved, f"{name}_", point[name])
-            moved.purchase_coefficients_ = {"loyal": point["purchase_loyal"], "age": point["purchase_age"]}
-            moved.dropout_coefficients_ = {"loyal": point["dropout_loyal"]}
+            moved = type(model).with_parameters(**point)
             total += s * t * moved.log_likelihood(X).sum()
         return total / (4 * steps[i] * steps[j])
 
@@ -211,6 +204,16 @@ class TestObject:
         assert again.get_params() == model.get_params()
         assert again.parameters_ == model.parameters_
         np.testing.assert_array_equal(again.expected_purchases(X, 9.0), model.expected_purchases(X, 9.0))
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_is_made_of_its_parameters_again(self, kind: type[CovariateModel]) -> None:
+        model = truth(kind)
+        assert model.get_params() == kind(**BOTH).get_params()
+        assert (model.purchase_coefficients_, model.dropout_coefficients_) == (PURCHASE, DROPOUT)
+        assert kind.with_parameters(**model.parameters_).parameters_ == model.parameters_
+        for wrong, why in (({"purchase_z": np.nan}, "purchase_z is nan"), ({"bought_z": 1.0}, "its parameters are")):
+            with pytest.raises(ModelError, match=why):
+                kind.with_parameters(**TRUTH[kind], **wrong)
 
     def test_simulated_customers_bring_their_covariates(self) -> None:
         assert list(customers(ParetoNBD, 5)) == [*COLUMNS, "loyal", "age"]

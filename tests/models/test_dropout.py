@@ -88,12 +88,14 @@ def test_the_nodes_that_it_takes_are_enough_wherever_the_optimiser_goes(
         np.testing.assert_allclose(plain.log_total, found.log_total, rtol=1e-13, atol=1e-14)
 
 
-def test_no_history_is_lost_between_the_blocks() -> None:
+@pytest.mark.parametrize("part", [2**18, 1500])
+def test_no_history_is_lost_between_the_blocks(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PART", part)
     random = np.random.default_rng(4)
     D = random.uniform(0, 300, 5000)
     rows = Histories(random.integers(0, 40, 5000) + 0.5, 0.6, np.full(5000, 10.0), np.full(5000, 12.0), D)
     all_at_once = dropout(rows).log_total
-    for i in (0, 1, 1023, 1024, 4999):
+    for i in (0, 1, 1023, 1024, 1499, 1500, 4999):
         alone = Histories(rows.power[[i]], 0.6, rows.A[[i]], rows.B[[i]], rows.D[[i]])
         assert dropout(alone).log_total[0] == pytest.approx(all_at_once[i], rel=1e-14)
 
