@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 READS = {
-    "orders": ("order_id", "customer_key", "event_date", "product_id", "quantity", "amount", "channel", "status"),
+    "orders": (
+        "order_id",
+        "customer_key",
+        "event_date",
+        "product_id",
+        "quantity",
+        "amount",
+        "channel",
+        "status",
+        "cost",
+    ),
 }
 """By entity; of an entity that is not here nothing is read. Every feature counts, asked for or not."""
