@@ -150,6 +150,23 @@ def contract_diff(ctx: typer.Context, source: str, old: str, new: str, json: Jso
         diff(out, source, old, new)
 
 
+@contract_app.command("propose")
+def contract_propose(
+    ctx: typer.Context,
+    source: str,
+    batch: Annotated[str, typer.Option("--batch", help="The batch that looks otherwise, YYYY-MM-DD.")],
+    version: Annotated[str | None, typer.Option("--version", help="Of the new version; else the next one.")] = None,
+    target: Annotated[Path | None, typer.Option("--out", help="The file; else the contract's own folder.")] = None,
+    active: Annotated[bool, typer.Option("--active", help="Let it read at once: status active, not proposed.")] = False,
+    json: Json = False,
+) -> None:
+    """Write the next version of a contract, from what changed in a batch; a person checks and commits it."""
+    from ddcrm.cli.contracts import propose
+
+    with handled(ctx, json) as out:
+        propose(out, source, batch, version, target, active=active)
+
+
 @warehouse_app.command("upgrade")
 def warehouse_upgrade(ctx: typer.Context, json: Json = False) -> None:
     """Bring the warehouse's schema to this version."""

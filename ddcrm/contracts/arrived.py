@@ -113,8 +113,10 @@ def _problem(column: Column, what: str, facts: dict[str, Any], arrival: Arrival)
     reading = arrival.readings.get(column.name)
     if reading is None:
         return Change("type_changed", column.name, {**facts, "type": column.type})
-    return Change(f"{reading.kind}_format_changed", column.name, {**facts, "type": column.type,
-                                                                  "now": reading.spelling})  # fmt: skip
+    spelled = {"format": reading.format, "transform": reading.transform}
+    return Change(f"{reading.kind}_format_changed", column.name, {
+        **facts, "type": column.type, "now": reading.spelling, **{name: text for name, text in spelled.items() if text},
+    })  # fmt: skip
 
 
 def _emptied(contract: Contract, arrival: Arrival, limits: ChangeSettings) -> list[Change]:

@@ -59,12 +59,12 @@ def load_contract(path: str | Path) -> Contract:
 
     Raises ContractError for whatever is wrong with it: facts file, line and, where it is about a property, column.
     """
-    file = Path(path)
-    return _load(file, read_text(file))
+    return load_text(read_text(Path(path)), Path(path))
 
 
 @lru_cache(maxsize=256)  # each step asks for all contracts several times, and the check takes a tenth of a second each
-def _load(file: Path, text: str) -> Contract:
+def load_text(text: str, file: Path) -> Contract:
+    """The contract that a file of this name would hold with this text; the file need not be there."""
     refuse_secret_texts(text, file)  # before anything can quote the line
     document = parse(text, file)
     refuse_secret_keys(document)

@@ -28,3 +28,14 @@ def rank(version: str) -> Rank:
     parts = match[4].split(".") if match[4] else []
     pre = tuple((not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts)
     return int(match[1]), int(match[2]), int(match[3]), not pre, pre
+
+
+def raised(version: str, part: int) -> str:
+    """The next version: `part` 0 raises the first number, 1 the second, 2 the third.
+
+    >>> raised("1.4.2", 1)
+    '1.5.0'
+    """
+    numbers = list(rank(version)[:3])
+    numbers[part] += 1
+    return ".".join(map(str, [*numbers[: part + 1], *([0] * (2 - part))]))

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from ddcrm import progress
 from ddcrm.atomic import locked, sweep
@@ -98,6 +99,24 @@ def make_candidate(engine: Engine, contract: Contract, dates: DateRange) -> Cand
     return load_candidate(folder, contract)
 
 
+@contextmanager
+def trial(engine: Engine, contract: Contract, dates: DateRange) -> Iterator[Candidate]:
+    """A candidate to look at, such as under a contract that nobody has approved yet; it is removed again.
+
+    Raises what `make_candidate` raises.
+    """
+    listing = landing_table(engine.settings, contract.source).listing(days(LANDING_PARTITION, dates))
+    _check_landed(contract, dates, {partition[LANDING_PARTITION] for _, partition in listing})
+    work = candidates_dir(engine.settings, contract.source) / f".trial-{secrets.token_hex(8)}"
+    try:
+        with storage_errors(work), locked(work):
+            manifest = _manifest(engine, contract, dates, listing, work) | {"fingerprint": ""}
+            (work / "manifest.json").write_text(json.dumps(manifest, sort_keys=True), "utf-8")
+            yield load_candidate(work, contract)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def load_candidate(folder: Path, contract: Contract) -> Candidate:
     """Read a candidate's manifest; raises ConcurrentWriteError where another run has just removed it."""
     try:
@@ -156,14 +175,19 @@ def _write(
     work = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
         with locked(work):
-            manifest = conform(engine, contract, listing, work)
-            manifest |= {"dates": [str(dates.first), str(dates.last)], "fingerprint": fingerprint}
-            manifest["landing"] = landing_digests(listing)
+            manifest = _manifest(engine, contract, dates, listing, work) | {"fingerprint": fingerprint}
             progress.point("conform.before_rename", source=contract.source, dates=str(dates))
             (work / "manifest.json").write_text(json.dumps(manifest, sort_keys=True), "utf-8")
             _rename(work, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _manifest(
+    engine: Engine, contract: Contract, dates: DateRange, listing: Sequence[tuple[str, dict[str, str]]], work: Path
+) -> dict[str, Any]:
+    manifest = conform(engine, contract, listing, work)
+    return manifest | {"dates": [str(dates.first), str(dates.last)], "landing": landing_digests(listing)}
 
 
 def _rename(work: Path, folder: Path) -> None:

@@ -73,16 +73,36 @@ def _reading(column: Column, best: tuple[float, float, Spelling]) -> Reading:
     return Reading(kind, spelling.name, share, spelling.format, spelling.logic(name) if spelling.pattern else None)
 
 
-def new_values(engine: Engine, contract: Contract, column: Column, day: date, most: int) -> tuple[str, ...]:
-    """The values outside the column's enumeration, the most frequent first; () for a column with personal data."""
+def new_values(
+    engine: Engine, contract: Contract, column: Column, day: date, most: int, least: int = 1
+) -> tuple[str, ...]:
+    """The values outside the column's enumeration, the most frequent first; () for a column with personal data.
+
+    At most `most` values, each in at least `least` rows.
+    """
     files = landed_files(engine, contract.source, day)
-    if column.personal or column.transform or not files:
+    if column.personal or column.transform or not files or not column.enum:
         return ()
     text = missing_text(column.source_name, contract.null_values)
     listed = ", ".join(map(literal, column.enum))
-    query = (f"SELECT {text} AS v, count(*) AS n FROM {read_parquet(files)} AS _landed "
-             f"WHERE {text} NOT IN ({listed}) GROUP BY 1 ORDER BY n DESC, v LIMIT {most}")  # fmt: skip
-    return tuple(value for value, _ in engine.con.execute(query).fetchall())
+    query = (f"SELECT {text} AS v FROM {read_parquet(files)} AS _landed WHERE {text} NOT IN ({listed}) "
+             f"GROUP BY 1 HAVING count(*) >= {int(least)} ORDER BY count(*) DESC, v LIMIT {int(most)}")  # fmt: skip
+    return tuple(value for (value,) in engine.con.execute(query).fetchall())
+
+
+_LOGICAL = (("integer", "integer"), ("number", "double"), ("date", "date"), ("timestamp", "timestamp"))
+
+
+def looks_like(engine: Engine, contract: Contract, name: str, day: date) -> tuple[str, float]:
+    """The narrowest logical type that reads all values of a source's column, and the share of rows that have one."""
+    text = missing_text(name, contract.null_values)
+    casts = [plain_cast(Column(name, name, kind), text, contract.timezone, None).value for _, kind in _LOGICAL]
+    counted = ", ".join(f"count(({value}))" for value in casts)
+    files = read_parquet(landed_files(engine, contract.source, day))
+    row = engine.con.execute(f"SELECT count(*), count({text}), {counted} FROM {files} AS _landed").fetchone()
+    rows, filled, *read = row  # type: ignore[misc]
+    kinds = (logical for (logical, _), number in zip(_LOGICAL, read, strict=True) if number == filled)
+    return next(kinds, "string") if filled else "string", filled / max(1, rows)
 
 
 def likenesses(

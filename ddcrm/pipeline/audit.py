@@ -128,8 +128,9 @@ def _too_many(engine: Engine, candidate: Candidate, dates: DateRange, rows: int)
         f"{rows} of {judged} rows can't be accepted, more than is tolerated; most often ({number}): {reasons}",
         source=contract.source, partition=str(dates), file=file, row=line, column=code.partition(":")[0],
         tolerated_share=contract.max_quarantined_share,
-        hint="The batch has landed and nothing else changed. Mend the source or, if the data is "
-             "like this from now on, write the contract's next version; then run it again.",
+        hint="The batch has landed and nothing else changed. Mend the source or, if the data is like this from now "
+             f"on, let `ddcrm contract propose {contract.source} --batch {candidate.dates.last}` write the contract's "
+             "next version; then run it again.",
     )  # fmt: skip
 
 

@@ -42,9 +42,8 @@ def detect(engine: Engine, ledger: Ledger, contracts: Contracts, candidates: Seq
     Raises SchemaChangedError for the first day with breaking ones, which the ledger has by then. Distributions are
     judged against the batches before each day, in the lake and in the candidates.
     """
-    limits = engine.settings.changes
     progress.point("detect.begin", source=candidates[0].contract.source, dates=str(candidates[0].dates))
-    history = _history(engine, contracts, candidates[0], limits)
+    history = history_before(engine, contracts, candidates[0].contract, candidates[0].dates.first)
     found = [batch_changes_of(engine, ledger, candidate, history) for candidate in candidates]
     for candidate, changes in zip(candidates, found, strict=True):
         breaking = [each for each in changes if each.verdict.level == "breaking"]
@@ -74,15 +73,14 @@ def batch_changes_of(engine: Engine, ledger: Ledger, candidate: Candidate, histo
     return found
 
 
-def _history(engine: Engine, contracts: Contracts, first: Candidate, limits: ChangeSettings) -> observe.Profiles:
+def history_before(engine: Engine, contracts: Contracts, contract: Contract, first: date) -> observe.Profiles:
     """Profiles of the batches before; one that another version would read today says nothing of how it would look."""
-    source = first.contract.source
 
     def counts(day: date, version: str) -> bool:
-        contract = contracts.effective(source, day)
-        return contract is not None and contract.version == version
+        reading = contracts.effective(contract.source, day)
+        return reading is not None and reading.version == version
 
-    return observe.earlier_profiles(engine, first.contract, first.dates.first, limits.history_batches, counts)
+    return observe.earlier_profiles(engine, contract, first, engine.settings.changes.history_batches, counts)
 
 
 def _suspicious(candidate: Candidate, limits: ChangeSettings) -> list[date]:
@@ -174,9 +172,9 @@ def _error(contract: Contract, breaking: Sequence[Found], **facts: str) -> Schem
 
 def remedy(source: str, day: date) -> str:
     """What to do about a batch that its contract can't read."""
-    return (f"The batch has landed and is not conformed; what is published stays current. Write the contract's next "
-            f"version (contracts/{source}/) with ddcrm.effectiveFrom {day}, or have the source mended; then run the "
-            "day again.")  # fmt: skip
+    return (f"The batch has landed and is not conformed; what is published stays current. Run "
+            f"`ddcrm contract propose {source} --batch {day}`, check and commit the version that it writes, or have "
+            "the source mended; then run the day again.")  # fmt: skip
 
 
 def _record(ledger: Ledger, contract: Contract, found: Sequence[Found]) -> None:

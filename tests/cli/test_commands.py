@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,24 @@ def test_contract_diff(shop: Shop) -> None:
     ]  # fmt: skip
     code, said = run(shop, "contract", "diff", "orders", "1.0.0", "3.0.0")
     assert (code, "There are 1.0.0, 2.0.0" in said) == (1, True)
+
+
+def test_contract_propose(shop: Shop) -> None:
+    assert run(shop, "ingest", "--from", "2026-01-01", "--to", "2026-01-09")[0] == 0
+    code, said = run(shop, "contract", "propose", "orders", "--batch", "2026-01-09")
+    assert (code, "there is nothing to propose" in said) == (0, True)
+    day = shop.file(date(2026, 1, 10))
+    day.write_text(day.read_text().replace("status", "order_state", 1))
+    code, said = run(shop, "ingest", "orders", "--date", "2026-01-10")
+    assert (code, "status may now be order_state" in said) == (1, True)
+    code, told = document(shop, "contract", "propose", "orders", "--batch", "2026-01-10", "--active")
+    assert (code, told["version"], told["decided"]) == (0, "2.0.0", ["status is called order_state"])
+    assert Path(told["file"]) == shop.folder / "contracts/orders/2.0.0.yaml"
+    assert run(shop, "ingest", "orders", "--date", "2026-01-10")[0] == 0
+    other = shop.folder / "another.yaml"
+    arguments = ("--batch", "2026-01-09", "--version", "3.0.0", "--out", str(other))
+    code, said = run(shop, "contract", "propose", "orders", *arguments)
+    assert (code, other.exists()) == (0, False)
 
 
 def test_warehouse(shop: Shop) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from ddcrm.warehouse.embedded import EmbeddedPostgres
+from tests.conftest import _database
+from tests.pipeline.days import ingest
 from tests.pipeline.shop import Shop
+from tests.pipeline.spoils import with_channels
 from tests.sources.conftest import locked_postgres, service  # noqa: F401  (fixtures)
 
 
@@ -16,6 +21,19 @@ from tests.sources.conftest import locked_postgres, service  # noqa: F401  (fixt
 def shop(tmp_path: Path, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> Shop:
     monkeypatch.setenv("DDCRM_WAREHOUSE_URL", warehouse_url)
     return Shop(tmp_path / "shop").make()
+
+
+@pytest.fixture(scope="module")
+def changing_shop(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedPostgres, _template: str
+) -> Iterator[Shop]:
+    """A shop with nine ingested days, whose tenth the tests deliver again and again, each in its own way."""
+    with pytest.MonkeyPatch.context() as patch:
+        for url in _database(postgres_server, _template):
+            patch.setenv("DDCRM_WAREHOUSE_URL", url)
+            made = with_channels(Shop(tmp_path_factory.mktemp("changes") / "shop").make())
+            ingest(made.settings, date(2026, 1, 11), date(2026, 1, 19))
+            yield made
 
 
 @pytest.fixture

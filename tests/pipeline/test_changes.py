@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
@@ -12,76 +10,20 @@ import pytest
 from ddcrm.dates import DateRange
 from ddcrm.errors import BatchRejectedError, SchemaChangedError
 from ddcrm.pipeline.ingest import IngestResult, ingest
-from ddcrm.warehouse.embedded import EmbeddedPostgres
-from tests.conftest import _database
 from tests.pipeline.reading import conformed, landed, ledger, rows
-from tests.pipeline.shop import COLUMNS, CONTRACT, Shop
-
-DAY = date(2026, 1, 20)
-BEFORE = DateRange.parse("2026-01-11", "2026-01-19")
-CHANNEL = "\n      - {name: channel, logicalType: string, enum: [{value: web}, {value: store}]}"
-PERSONAL = "physicalName: Cust, logicalType: string, required: true, classification: pseudonymous"
-
-Row = dict[str, str]
-Spoil = Callable[[int, Row], Row]
+from tests.pipeline.shop import Shop
+from tests.pipeline.spoils import DAY, Spoil, cents, deliver, german, renamed, valued, without
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedPostgres, _template: str) -> Iterator[Shop]:
-    """A shop with nine ingested days, whose tenth the tests deliver in their own ways; it is not accepted for long."""
-    with pytest.MonkeyPatch.context() as patch:
-        for url in _database(postgres_server, _template):
-            patch.setenv("DDCRM_WAREHOUSE_URL", url)
-            made = Shop(tmp_path_factory.mktemp("changes") / "shop").make()
-            write_contract(made)
-            for day, lines in made.rows.items():
-                made.rows[day] = [{**row, "channel": ("web", "store")[n % 2]} for n, row in enumerate(lines)]
-                made.write(day, (*COLUMNS, "channel"))
-            ingest(made.settings, "orders", BEFORE)
-            yield made
-
-
-def write_contract(shop: Shop) -> None:
-    text = CONTRACT.replace("      - {name: status", CHANNEL[1:] + "\n      - {name: status")
-    limited = PERSONAL + ", logicalTypeOptions: {pattern: '^C[0-9]{4}$'}"
-    (shop.folder / "contracts/orders/1.0.0.yaml").write_text(text.replace(PERSONAL, limited))
-
-
-def deliver(shop: Shop, spoil: Spoil, day: date = DAY) -> None:
-    """Write the day's file, each row changed."""
-    lines = [spoil(number, dict(row)) for number, row in enumerate(shop.rows[day])]
-    with shop.file(day).open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(lines[0]))
-        writer.writeheader()
-        writer.writerows(lines)
+def shop(changing_shop: Shop) -> Shop:
+    return changing_shop
 
 
 def changes(shop: Shop) -> list[tuple[Any, ...]]:
     """What the ledger has of the tenth day: kind, column, severity."""
     return rows(shop.settings, "SELECT expectation, column_name, severity FROM ops.validations "
                                "WHERE suite = 'changes' AND batch_date = %s ORDER BY 1, 2", DAY)  # fmt: skip
-
-
-def renamed(old: str, new: str, value: Callable[[str], str] = str) -> Spoil:
-    return lambda _, row: {new if name == old else name: value(text) if name == old else text
-                           for name, text in row.items()}  # fmt: skip
-
-
-def valued(column: str, value: Callable[[int, str], str]) -> Spoil:
-    return lambda number, row: {**row, column: value(number, row[column])}
-
-
-def without(column: str) -> Spoil:
-    return lambda _, row: {name: text for name, text in row.items() if name != column}
-
-
-def german(moment: str) -> str:
-    day, time = moment.split(" ")
-    return ".".join(reversed(day.split("-"))) + " " + time
-
-
-def cents(amount: str) -> str:
-    return amount.replace(".", "").lstrip("0")
 
 
 BREAKING: dict[str, tuple[Spoil, str, str | None, list[str]]] = {
@@ -123,7 +65,7 @@ def test_a_breaking_change_stops_the_batch_once(shop: Shop, kind: str) -> None:
     error = caught.value
     assert not error.retryable
     assert (error.source, error.partition, error.contract_version) == ("orders", "2026-01-20", "1.0.0")
-    for word in [*words, *([column] if column else []), "ddcrm.effectiveFrom 2026-01-20"]:
+    for word in [*words, *([column] if column else []), "`ddcrm contract propose orders --batch 2026-01-20`"]:
         assert word in str(error)
     assert (conformed(shop.settings), ledger(shop.settings)) == before
     assert landed(shop.settings)[-1] == (str(DAY), len(shop.rows[DAY]))
