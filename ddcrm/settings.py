@@ -96,15 +96,28 @@ class LoyaltySettings(_Group):
         return self
 
 
-SchemeName = Literal["kmeans", "lifecycle", "loyalty", "rfm", "usage", "value_tier"]
+class DensitySettings(_Group):
+    """Density: the algorithm, how many customers it is shown at most, and the least share of them that is a segment."""
+
+    method: Literal["hdbscan", "dbscan"] = "hdbscan"
+    sample: int = Field(5_000, ge=100, le=50_000)
+    min_share: float = Field(0.02, gt=0, lt=0.5)
+
+
+SchemeName = Literal["density", "kmeans", "lifecycle", "loyalty", "rfm", "usage", "value_tier"]
 
 
 class SegmentSettings(_Group):
-    """Segments: the schemes that are published, and what each of them asks for; k_min and k_max bound k-means' k."""
+    """Segments: the schemes that are published, and what each of them asks for.
+
+    k_min and k_max bound k-means' k; bootstraps: how often the stability of learned segments is tried.
+    """
 
     schemes: tuple[SchemeName, ...] = get_args(SchemeName)
     k_min: int = Field(3, ge=2)
     k_max: int = Field(8, ge=2)
+    bootstraps: int = Field(20, ge=2)
+    density: DensitySettings = DensitySettings()
     usage: UsageSettings = UsageSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
     loyalty: LoyaltySettings = LoyaltySettings()

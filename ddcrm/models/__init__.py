@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ddcrm.models.bgbb import BetaGeometricBetaBinomial
     from ddcrm.models.bgnbd import BetaGeoNBD
+    from ddcrm.models.density import DensitySegments
     from ddcrm.models.gamma_gamma import GammaGamma
     from ddcrm.models.kmeans import KMeansSegments
     from ddcrm.models.mbgnbd import MBGNBD
@@ -20,6 +21,7 @@ __all__ = [
     "SEGMENT_CODES",
     "BetaGeoNBD",
     "BetaGeometricBetaBinomial",
+    "DensitySegments",
     "GammaGamma",
     "KMeansSegments",
     "ParetoNBD",
@@ -36,6 +38,7 @@ __all__ = [
 _HOME = {
     "BetaGeoNBD": "bgnbd",
     "BetaGeometricBetaBinomial": "bgbb",
+    "DensitySegments": "density",
     "GammaGamma": "gamma_gamma",
     "KMeansSegments": "kmeans",
     "MBGNBD": "mbgnbd",

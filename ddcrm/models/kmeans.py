@@ -5,30 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ddcrm.errors import InsufficientDataError
-from ddcrm.models.base import Floats, columns_of, invalid
-from ddcrm.models.cluster_names import ClusterName, name_clusters
+from ddcrm.models.base import Floats, invalid
+from ddcrm.models.clusters import ClusterSegments, Labels, mean_silhouette
 from ddcrm.models.scaling import Scale
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.cluster import KMeans
 
-Labels = NDArray[np.intp]
-
 _MODEL = "kmeans"
 _BLOCK = 65_536  # rows in one go, so that memory does not grow with the customers
 _STARTS = 4
+_ROUGHLY = 200  # customers for a silhouette that nobody reads
 
 
-class KMeansSegments(BaseEstimator):
+class KMeansSegments(ClusterSegments):
     """K-means on standardised columns, the number of clusters chosen by silhouette.
 
     X is a DataFrame with the columns named by `columns`, or an (n, len(columns)) array in this order. Columns that
@@ -46,6 +43,8 @@ class KMeansSegments(BaseEstimator):
     One thread does the work, so the same X gives the same bits whatever the number of cores; the sample is drawn by
     position, so rows in another order give, beyond fit_sample customers, another sample.
     """
+
+    model = _MODEL
 
     def __init__(
         self,
@@ -113,8 +112,7 @@ class KMeansSegments(BaseEstimator):
         """
         check_is_fitted(self)
         check_is_fitted(previous)
-        if tuple(self.columns) != tuple(previous.columns):
-            raise invalid(_MODEL, f"the previous model has the columns {', '.join(previous.columns)}")
+        self._check_columns(previous)
         apart = cdist(previous._scale.apply(self._scale.undo(self.centers_)), previous.centers_)
         pairs = zip(*linear_sum_assignment(np.minimum(apart, max_distance) ** 2), strict=True)
         follows = {int(i): int(previous.cluster_labels_[j]) for i, j in pairs if apart[i, j] <= max_distance}
@@ -122,27 +120,17 @@ class KMeansSegments(BaseEstimator):
         self._label(follows, previous._names)
         return self
 
+    def again(self) -> KMeansSegments:
+        """An unfitted estimator that looks for as many clusters as were found; its silhouette is a rough one."""
+        check_is_fitted(self)
+        k = self.n_clusters_
+        return KMeansSegments(self.columns, k, k, self.fit_sample, max(k + 1, _ROUGHLY), self.random_state)
+
     def _check_range(self) -> None:
         if not 2 <= self.k_min <= self.k_max:
             raise invalid(_MODEL, f"k_min {self.k_min} and k_max {self.k_max} are not 2 <= k_min <= k_max")
         if self.silhouette_sample <= self.k_max or self.fit_sample <= self.k_max:
             raise invalid(_MODEL, f"the samples must be larger than k_max {self.k_max}")
-
-    def _read(self, X: Any) -> Floats:
-        values = np.column_stack(columns_of(X, self.columns, _MODEL))
-        if not np.isfinite(values).all():
-            row, column = np.argwhere(~np.isfinite(values))[0]
-            raise invalid(_MODEL, f"{self.columns[column]} is {values[row, column]} in row {row}")
-        return values
-
-    @property
-    def _scale(self) -> Scale:
-        return Scale(self.logged_, self.mean_, self.scale_)
-
-    def _sample(self, values: Floats, size: int) -> Floats:
-        if len(values) <= size:
-            return values
-        return values[np.sort(np.random.default_rng(self.random_state).choice(len(values), size, replace=False))]
 
     def _choose(self, scaled: Floats) -> tuple[Floats, dict[int, float]]:
         """The centroids, sorted, for the best k, and the mean silhouette for each k."""
@@ -171,28 +159,11 @@ class KMeansSegments(BaseEstimator):
                 nearest[block] = np.argmin(half - scale.apply(values[block]) @ self.centers_.T, axis=1)
         return nearest
 
-    def _label(self, follows: dict[int, int], names: dict[int, ClusterName]) -> None:
-        fresh = [i for i in range(self.n_clusters_) if i not in follows]
-        follows = follows | {i: self.next_label_ + n for n, i in enumerate(fresh)}
-        labels = [follows[i] for i in range(self.n_clusters_)]
-        named = name_clusters(self.centers_, self.columns, [names.get(label) for label in labels])
-        self.cluster_labels_ = np.array(labels, dtype=np.intp)
-        self.next_label_ += len(fresh)
-        self.names_ = {label: name.text for label, name in sorted(zip(labels, named, strict=True))}
-        self.traits_ = {label: name.traits for label, name in sorted(zip(labels, named, strict=True))}
-
-    @property
-    def _names(self) -> dict[int, ClusterName]:
-        return {label: ClusterName(text, self.traits_[label]) for label, text in self.names_.items()}
-
 
 def _silhouette(distances: Floats, labels: Labels) -> float:
     """Mean silhouette; the worst there is where the sample shows one cluster only."""
-    from sklearn.metrics import silhouette_score
-
-    if len(np.unique(labels)) < 2:
-        return -1.0
-    return float(silhouette_score(distances, labels, metric="precomputed"))
+    found = mean_silhouette(distances, labels)
+    return -1.0 if np.isnan(found) else found
 
 
 def _insufficient(k_min: int, n: int) -> InsufficientDataError:

@@ -21,6 +21,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "ddcrm.models.bgnbd.BetaGeoNBD",
     "ddcrm.models.champion.Champion",
     "ddcrm.models.gamma_gamma.GammaGamma",
+    "ddcrm.models.density.DensitySegments",
     "ddcrm.models.kmeans.KMeansSegments",
     "ddcrm.models.mbgnbd.MBGNBD",
     "ddcrm.models.pareto_nbd.ParetoNBD",

@@ -68,9 +68,9 @@ def training_made_by(settings: Settings, data: str) -> dict[str, Any]:
     """What makes a training besides the one before it."""
     from ddcrm.pipeline.train import settings_of
     from ddcrm.training.fingerprint import digest_of, model_fingerprint
-    from ddcrm.training.fit import MODELS
+    from ddcrm.training.fit import models_of
 
-    own = {name: settings_of(settings, name) for name in MODELS}
+    own = {name: settings_of(settings, name) for name in models_of(settings.segments)}
     return {"data": data, "settings": digest_of(own)[:16], "code": model_fingerprint()[:16]}
 
 

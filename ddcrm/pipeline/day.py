@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ddcrm.training.registry import ModelRef, Registry
 
 
-DECIDED = ("value", "kmeans")
+DECIDED = ("value", "kmeans", "density")
 """The models that a day takes the newest of; `value` names the versions of those that it needs."""
 
 

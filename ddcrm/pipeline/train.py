@@ -58,11 +58,11 @@ def training_due(settings: Settings, as_of: date) -> bool:
     A rule on the day, not on when the last training was: so days have the same models in whatever order they run.
     """
     from ddcrm.errors import ModelNotFoundError
-    from ddcrm.training.fit import MODELS
+    from ddcrm.training.fit import models_of
 
     if as_of.weekday() == TRAINS_ON:
         return True
-    for name in MODELS:
+    for name in models_of(settings.segments):
         with suppress(ModelNotFoundError):  # one of them may have been withheld
             registry(settings).newest(name, as_of)
             return False
@@ -70,7 +70,7 @@ def training_due(settings: Settings, as_of: date) -> bool:
 
 
 def train(settings: Settings, as_of: date, models: Sequence[str] | None = None) -> TrainResult:
-    """Train the models (all of them by default) on the customers as they were known at the end of `as_of`.
+    """Train the models (by default all that are published) on the customers as they were known at the end of `as_of`.
 
     A model that the data do not carry is withheld, the others go on. Trained again on the same data with the same
     settings, a model keeps its version and is not fitted again. Raises SettingsError for a model that there is not,
@@ -78,9 +78,9 @@ def train(settings: Settings, as_of: date, models: Sequence[str] | None = None) 
     """
     from ddcrm.pipeline.basis import Basis
     from ddcrm.pipeline.record import recorded
-    from ddcrm.training.fit import MODELS
+    from ddcrm.training.fit import models_of
 
-    names = _checked(MODELS if models is None else models)
+    names = _checked(models_of(settings.segments) if models is None else models)
     with recorded(settings, "train", as_of=as_of) as ledger:
         progress.point("train.begin", as_of=str(as_of), models=list(names))
         result, trained = train_on(settings, as_of, names, Basis.read(settings, ledger))
@@ -151,7 +151,9 @@ def _train_one(
     settings: Settings, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeBy
 ) -> ModelRef:
     """Fit a model, or find that the registry has what the fit would give."""
-    follows = _previous(models, as_of) if name == "kmeans" else None
+    from ddcrm.training.fit import LEARNED_SCHEMES
+
+    follows = _previous(models, name, as_of) if name in LEARNED_SCHEMES else None
     card = _card(as_of, features, digest, settings_of(settings, name), follows)
     previous = models.load(follows) if follows else None
     return _kept(models, name, as_of, card, made_by, lambda: _fit(settings, features, name, previous))
@@ -229,33 +231,36 @@ def _versions_of(models: Registry, as_of: date) -> dict[str, str]:
     return found
 
 
-def _previous(models: Registry, as_of: date) -> ModelRef | None:
+def _previous(models: Registry, name: str, as_of: date) -> ModelRef | None:
     """The segments' model that stood the day before: its labels are kept where clusters are still the same."""
     try:
-        return models.newest("kmeans", as_of - timedelta(days=1))
+        return models.newest(name, as_of - timedelta(days=1))
     except ModelNotFoundError:
         return None
 
 
 def settings_of(settings: Settings, name: str) -> dict[str, Any]:
     """What the settings say that the fit depends on."""
+    from ddcrm.training.fit import LEARNED_SCHEMES
+    from ddcrm.training.segments import segment_settings
+
     value = {"unit_days", "min_customers", "min_repeat_customers"}
     if name == "value":
         value |= {"holdout_days", "min_history_days"}
-    kmeans = settings.segments.model_dump(include={"k_min", "k_max"})
-    own = kmeans if name == "kmeans" else settings.value.model_dump(include=value)
+    learned = name in LEARNED_SCHEMES
+    own = segment_settings(name, settings.segments) if learned else settings.value.model_dump(include=value)
     return {**own, "purchase": settings.purchase.model_dump(mode="json")}
 
 
 def _fit(settings: Settings, features: pa.Table, name: str, previous: Any) -> Fitted:
     from threadpoolctl import threadpool_limits
 
-    from ddcrm.training import fit
+    from ddcrm.training import fit, segments
 
     columns = fit.columns_of(features)
     with threadpool_limits(1):  # sums by several threads differ in the last bits
-        if name == "kmeans":
-            return fit.fit_segments(columns, settings.segments, previous)
+        if name in fit.LEARNED_SCHEMES:
+            return segments.fit_segments(name, columns, settings.segments, previous)
         if name == "gamma_gamma":
             return fit.fit_gamma_gamma(columns, settings.value)
         return fit.fit_purchases(name, columns, settings.value)

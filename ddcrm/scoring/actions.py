@@ -81,13 +81,14 @@ def _check_segments(name: str, scheme: str, entries: Mapping[str, str]) -> None:
     """Every entry must be able to fit a segment: one of the scheme's own, or of the traits that name clusters."""
     names = SCHEMES[scheme].names
     for segment in entries:
-        known = segment in names if names else _traits(segment) <= _TRAITS
+        known = segment in names if names else _traits(segment) <= _TRAITS or (scheme, segment) == _UNUSUAL
         if segment != "default" and not known:
             choice = f"Segments: {', '.join(names)}." if names else f"Traits: {', '.join(sorted(_TRAITS))}."
             raise SettingsError(f"{name}: [{scheme}] has no segment {segment!r}", hint=choice)
 
 
 _TRAITS = frozenset(word for pair in WORDS.values() for word in pair) | {NEUTRAL}
+_UNUSUAL = ("density", "unusual")
 
 
 def _traits(name: str) -> frozenset[str]:

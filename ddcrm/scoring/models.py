@@ -23,12 +23,13 @@ class ScoringModels:
 
     value: ScoringModel = ScoringModel("value", missing="not trained")
     kmeans: ScoringModel = ScoringModel("kmeans", missing="not trained")
+    density: ScoringModel = ScoringModel("density", missing="not trained")
     parts: Mapping[str, ScoringModel] = field(default_factory=dict)
 
     @property
     def versions(self) -> dict[str, str]:
         """The versions of those that are there."""
-        models = (self.value, self.kmeans, *self.parts.values())
+        models = (self.value, self.kmeans, self.density, *self.parts.values())
         return {model.name: model.version for model in models if model.version is not None}
 
     @property

@@ -17,6 +17,7 @@ MODEL_CODE = (
     "scoring/value.py",
     "scoring/heuristics.py",
     "training/fit.py",
+    "training/segments.py",
     "training/metrics.py",
     "training/methods.py",
     "training/choose.py",

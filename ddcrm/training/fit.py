@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ddcrm.models.base import LikelihoodModel
-    from ddcrm.models.kmeans import KMeansSegments
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -31,8 +30,11 @@ PURCHASE_MODELS = {"mbgnbd": "MBGNBD", "bgnbd": "BetaGeoNBD", "pareto_nbd": "Par
 MBG/NBD stands before BG/NBD, which has as many parameters, because it can tell who has left.
 """
 
-MODELS = (*PURCHASE_MODELS, "gamma_gamma", "value", "kmeans")
-"""All that is trained, in this order: `value` is what speaks, and builds on those before it."""
+LEARNED_SCHEMES = ("kmeans", "density")
+"""The models that find segments."""
+
+MODELS = (*PURCHASE_MODELS, "gamma_gamma", "value", *LEARNED_SCHEMES)
+"""All that can be trained, in this order: `value` is what speaks, and builds on those before it."""
 
 TRAINING_COLUMNS = (
     "customer_id",
@@ -54,6 +56,11 @@ class Fitted:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+def models_of(segments: SegmentSettings) -> tuple[str, ...]:
+    """The models that are trained: of those that find segments, the ones whose scheme is published."""
+    return tuple(name for name in MODELS if name not in LEARNED_SCHEMES or name in segments.schemes)
 
 
 def columns_of(features: pa.Table) -> dict[str, NDArray[Any]]:
@@ -107,27 +114,6 @@ def fit_gamma_gamma(columns: Columns, value: ValueSettings) -> Fitted:
     note = "takes spend to be independent of frequency: look at correlation_frequency_spend"
     return Fitted(model, len(X["frequency"]), len(frequency) - len(X["frequency"]),
                   _parameters(model), metrics, (note,))  # fmt: skip
-
-
-def fit_segments(columns: Columns, segments: SegmentSettings, previous: KMeansSegments | None = None) -> Fitted:
-    """k-means segments; labels and names follow those of `previous` where a cluster is still the same.
-
-    columns: recency_days, frequency, monetary_value, tenure_days, (n,) each, in the order of customer_id (beyond 50,000
-    customers a sample by position finds the centroids). Raises InsufficientDataError.
-    """
-    import pandas as pd
-
-    from ddcrm.models.kmeans import KMeansSegments
-
-    model = KMeansSegments(k_min=segments.k_min, k_max=segments.k_max)
-    model.fit(pd.DataFrame({name: columns[name] for name in model.columns}, copy=False))
-    if previous is not None:
-        model.match_to(previous)
-    k = int(model.n_clusters_)
-    parameters = {"k": k, "names": {str(label): name for label, name in model.names_.items()}}
-    metrics = {"silhouette": float(model.silhouettes_[k]), "k": k}
-    metrics |= {f"silhouette_k{size}": float(value) for size, value in model.silhouettes_.items()}
-    return Fitted(model, len(columns["frequency"]), parameters=parameters, metrics=metrics)
 
 
 def _enough(model: str, there: int, needed: int, what: str) -> None:

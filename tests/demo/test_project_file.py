@@ -40,6 +40,7 @@ def test_every_setting_is_shown_and_right(uncommented: Path) -> None:
 
 def test_what_is_commented_out_shows_the_default(uncommented: Path) -> None:
     shown = load_settings(uncommented)
-    assert (shown.value, shown.segments) == (Settings().value, Settings().segments)
+    value = shown.value.model_copy(update={"margin": None})  # which nothing can be written for
+    assert (value, shown.segments) == (Settings().value, Settings().segments)
     assert shown.changes == Settings().changes
     assert shown.purchase.counts == Settings().purchase.counts

@@ -12,8 +12,9 @@ import ddcrm.models
 
 def test_the_public_names() -> None:
     assert set(ddcrm.models.__all__) == {
-        "MBGNBD", "SEGMENT_CODES", "BetaGeoNBD", "BetaGeometricBetaBinomial", "GammaGamma", "KMeansSegments",
-        "ParetoNBD", "RfmScores", "dump", "dumps", "load", "loads", "rfm_code", "rfm_scores", "rfm_segment",
+        "MBGNBD", "SEGMENT_CODES", "BetaGeoNBD", "BetaGeometricBetaBinomial", "DensitySegments", "GammaGamma",
+        "KMeansSegments", "ParetoNBD", "RfmScores", "dump", "dumps", "load", "loads", "rfm_code", "rfm_scores",
+        "rfm_segment",
     }  # fmt: skip
     assert dir(ddcrm.models) == sorted(ddcrm.models.__all__)
 

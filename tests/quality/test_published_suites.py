@@ -111,6 +111,7 @@ BAD_SCORES: Planted = [
 SCHEMES = {
     "rfm": ("Champions", "Cannot Lose Them"), "kmeans": ("often", "rare"), "value_tier": ("gold", "bronze"),
     "lifecycle": ("new", "lapsed"), "loyalty": ("loyal", "not loyal"), "usage": ("heavy", "zero"),
+    "density": ("new", "unusual"),
 }  # fmt: skip
 FIXED = ("lifecycle", "loyalty", "usage")
 GOOD_SEGMENTS: list[Row] = [

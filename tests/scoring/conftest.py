@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ddcrm.models import BetaGeoNBD, GammaGamma, KMeansSegments, ParetoNBD
+from ddcrm.models import BetaGeoNBD, DensitySegments, GammaGamma, KMeansSegments, ParetoNBD
 from ddcrm.models.champion import Champion
 from ddcrm.scoring.models import ScoringModel, ScoringModels
 from ddcrm.warehouse.embedded import EmbeddedPostgres
@@ -81,12 +81,14 @@ def pareto_nbd() -> ParetoNBD:
 def models(features: pa.Table, pareto_nbd: ParetoNBD, gamma_gamma: GammaGamma) -> ScoringModels:
     kmeans = KMeansSegments(k_min=3, k_max=4)
     kmeans.fit(features.select(list(kmeans.columns)).to_pandas())
+    density = DensitySegments().fit(features.select(list(kmeans.columns)).to_pandas())
     champion = Champion("pareto_nbd", "pareto_nbd", "pareto_nbd", {"pareto_nbd": "p1", "gamma_gamma": "g1"})
     parts = {
         "pareto_nbd": ScoringModel("pareto_nbd", pareto_nbd, "p1"),
         "gamma_gamma": ScoringModel("gamma_gamma", gamma_gamma, "g1"),
     }
-    return ScoringModels(ScoringModel("value", champion, "v1"), ScoringModel("kmeans", kmeans, "k1"), parts)
+    return ScoringModels(ScoringModel("value", champion, "v1"), ScoringModel("kmeans", kmeans, "k1"),
+                         ScoringModel("density", density, "d1"), parts)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ def read(settings: Settings, as_of: date, table: str) -> list[dict[str, Any]]:
 
 def test_a_day_is_staged_once_and_the_same_everywhere(settings: Settings, trained: Path, tmp_path: Path) -> None:
     first = score(settings, DAY)
-    assert first.rows["customer_segments"] == 6 * first.rows["customer_scores"] == 6 * first.customers
+    assert first.rows["customer_segments"] == 7 * first.rows["customer_scores"] == 7 * first.customers
     assert (first.withheld, first.reused) == (None, False)
     assert {"value", "kmeans"} < first.models.keys() <= set(MODELS)
     before = staged(settings, DAY)

@@ -22,7 +22,7 @@ from ddcrm.settings import SegmentSettings, ValueSettings
 
 DAY = date(2026, 2, 3)
 NO_ACTIONS = Actions({})
-SCHEMES = ("kmeans", "lifecycle", "loyalty", "rfm", "usage", "value_tier")
+SCHEMES = ("density", "kmeans", "lifecycle", "loyalty", "rfm", "usage", "value_tier")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from datetime import date
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import ibis
 import numpy as np
@@ -16,8 +15,8 @@ import pytest
 
 from ddcrm.errors import InsufficientDataError
 from ddcrm.features.purchases import purchase_features
-from ddcrm.settings import PurchaseSettings, SegmentSettings, ValueSettings
-from ddcrm.training.fit import TRAINING_COLUMNS, columns_of, fit_gamma_gamma, fit_purchases, fit_segments
+from ddcrm.settings import PurchaseSettings, ValueSettings
+from ddcrm.training.fit import TRAINING_COLUMNS, columns_of, fit_gamma_gamma, fit_purchases
 
 DATA = Path(os.environ.get("DDCRM_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -95,16 +94,3 @@ def test_too_few_customers_are_named_with_the_reason(customers: dict[str, np.nda
     with pytest.raises(InsufficientDataError, match="0 customers who bought again and spent") as caught:
         fit_gamma_gamma(never, ValueSettings())
     assert caught.value.model == "gamma_gamma"
-
-
-def test_segments_keep_their_labels_from_model_to_model(customers: dict[str, np.ndarray]) -> None:
-    settings = SegmentSettings(k_min=3, k_max=5)
-    first = fit_segments(customers, settings)
-    later: dict[str, Any] = {**customers, "recency_days": customers["recency_days"] + 1}
-    second = fit_segments(later, settings, first.estimator)
-    assert first.parameters["names"] == second.parameters["names"]
-    X = np.column_stack([customers[name] for name in first.estimator.columns])
-    assert (first.estimator.predict(X) == second.estimator.predict(X)).mean() > 0.98
-    silhouettes = {name: value for name, value in first.metrics.items() if name.startswith("silhouette_k")}
-    assert first.metrics["silhouette"] == max(silhouettes.values())
-    assert len(silhouettes) == 3

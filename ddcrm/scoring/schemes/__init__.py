@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ddcrm.scoring.models import ScoringModels
-from ddcrm.scoring.schemes import kmeans, lifecycle, loyalty, rfm, usage, value_tier
+from ddcrm.scoring.schemes import density, kmeans, lifecycle, loyalty, rfm, usage, value_tier
 from ddcrm.scoring.schemes.base import Scheme
 from ddcrm.scoring.scores import scoring_columns
 from ddcrm.settings import SegmentSettings
 
 SCHEMES: Mapping[str, Scheme] = {
     scheme.name: scheme
-    for scheme in (kmeans.SCHEME, lifecycle.SCHEME, loyalty.SCHEME, rfm.SCHEME, usage.SCHEME, value_tier.SCHEME)
+    for scheme in (module.SCHEME for module in (density, kmeans, lifecycle, loyalty, rfm, usage, value_tier))
 }
 """Every scheme by its name, in the order of the published tables."""
 
