@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
+from sklearn.exceptions import NotFittedError
 
-from ddcrm.errors import InsufficientDataError, ModelError
+from ddcrm.errors import ConvergenceError, InsufficientDataError, ModelError
 from ddcrm.models.base import distinct_rows, levels_of
 from ddcrm.models.bgbb import BetaGeometricBetaBinomial
 from ddcrm.models.bgbb_likelihood import BgBbLikelihood
@@ -207,3 +208,19 @@ class TestRefusals:
     def test_what_has_no_value(self, rate: float, t: float) -> None:
         with pytest.raises(ModelError, match=r"rate is|t is"):
             model_with(PUBLISHED).discounted_purchases(np.array(HISTORIES), rate, t)
+
+    def test_too_few_iterations_is_no_fit(self) -> None:
+        X = model_with(PUBLISHED).simulate(np.full(500, 6.0))
+        model = BetaGeometricBetaBinomial(max_iter=2)
+        with pytest.raises(ConvergenceError, match="within 2 iterations"):
+            model.fit(X)
+        with pytest.raises(NotFittedError):
+            model.p_alive(X)
+
+    def test_customers_who_never_leave_have_no_maximum(self) -> None:
+        random = np.random.default_rng(2)
+        frequency = 1 + random.binomial(19, random.beta(1.2, 0.8, 2000))
+        X = np.column_stack([frequency, np.full(2000, 20), np.full(2000, 20)])
+        with pytest.raises(ConvergenceError, match=r"(gamma|delta).* runs away|is flat.*(gamma|delta)") as caught:
+            BetaGeometricBetaBinomial().fit(X)
+        assert caught.value.facts["model"] == "bgbb"

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.exceptions import NotFittedError
 
-from ddcrm.errors import InsufficientDataError
+from ddcrm.errors import ConvergenceError, InsufficientDataError
 from ddcrm.models.base import distinct_rows, levels_of
 from ddcrm.models.bg_likelihood import BgNbdLikelihood
 from ddcrm.models.mbgnbd import MBGNBD
@@ -126,3 +127,12 @@ class TestSimulation:
 def test_nobody_bought_again() -> None:
     with pytest.raises(InsufficientDataError, match="bought again"):
         MBGNBD().fit(np.array([[0, 0, 10.0], [0, 0, 20.0]]))
+
+
+def test_too_few_iterations_is_no_fit() -> None:
+    model = MBGNBD(max_iter=2)
+    with pytest.raises(ConvergenceError, match="within 2 iterations") as caught:
+        model.fit(model_with(TYPICAL).simulate(np.full(500, 52.0)))
+    assert caught.value.facts["model"] == "mbgnbd"
+    with pytest.raises(NotFittedError):
+        model.p_alive(np.zeros((1, 3)))
