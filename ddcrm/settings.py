@@ -9,14 +9,25 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ddcrm.errors import SettingsError
+from ddcrm.features.units import Period
 
 SecretResolver = Callable[[str], str | None]
 
@@ -50,9 +61,10 @@ class PurchaseSettings(_Group):
 
 
 class ValueSettings(_Group):
-    """Customer value: the horizon in days, the yearly discount rate, the time unit of the models, the back-test."""
+    """Customer value: the horizon, the yearly discount rate, the time unit of the models, the back-test."""
 
     horizon_days: int = Field(365, ge=1)
+    horizon: str = ""  # in its place: "12 months" of the calendar from as_of, "52 weeks", "90 days"
     discount_rate_annual: float = Field(0.10, ge=0, lt=1)
     unit_days: float = Field(7.0, gt=0)  # the models' time unit: 7 days, a week
     margin: Decimal | None = Field(None, ge=0, le=1)  # profit as a share of revenue, for order lines without a cost
@@ -60,6 +72,20 @@ class ValueSettings(_Group):
     min_repeat_customers: int = Field(20, ge=2)
     holdout_days: int = Field(90, ge=1)  # of the back-test; at most a third of the history
     min_history_days: int = Field(28, ge=3)
+
+    @field_validator("horizon")
+    @classmethod
+    def _a_period(cls, text: str) -> str:
+        try:
+            return str(Period.parse(text)) if text else ""
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+
+    def at(self, as_of: date) -> ValueSettings:
+        """The same with the days that the horizon has from the end of `as_of`."""
+        if not self.horizon:
+            return self
+        return self.model_copy(update={"horizon_days": Period.parse(self.horizon).days(as_of)})
 
 
 class UsageSettings(_Group):

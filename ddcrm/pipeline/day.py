@@ -119,7 +119,7 @@ def _compute_segments(engine: Engine, registry: Registry, inputs: Inputs) -> tup
     features = feature_table(engine, inputs.as_of, scoring_features(engine.settings.segments, models))
     if features is None or not features.num_rows:
         return DaySegments.nobody(), None
-    scores = scored(features, models, engine.settings.value)
+    scores = scored(features, models, engine.settings.value.at(inputs.as_of))
     return DaySegments.of(Day(scores, models, engine.settings.segments)), digest_table(features, ["customer_id"])
 
 

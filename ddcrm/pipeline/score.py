@@ -129,7 +129,7 @@ def _compute(
     digest = digest_table(features, ["customer_id"])
     progress.point("score.features", customers=features.num_rows)
     yesterday, digest_before = segments_of(engine, registry, before)
-    scores = scored(features, models, engine.settings.value)
+    scores = scored(features, models, engine.settings.value.at(today.as_of))
     history = history_tables(engine, today.as_of)
     days = [(today, digest), (before, digest_before)]
     facts = {

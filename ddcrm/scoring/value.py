@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, expm1, log1p
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ddcrm.features.units import in_units, model_times
+from ddcrm.features.units import YEAR_DAYS, Discount, in_units, model_times
 from ddcrm.scoring.heuristics import LAST, RATE, last_period, rate_so_far, spend_so_far
 from ddcrm.scoring.models import ScoringModels
 from ddcrm.settings import ValueSettings
@@ -28,7 +28,6 @@ Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
 
 DAYS_AHEAD = (90, 365)
-_YEAR_DAYS = 365.0
 _NODES_A_YEAR = 6  # of the integral over the horizon: leaves a relative error below 1e-6
 
 
@@ -93,12 +92,6 @@ def more_columns(models: ScoringModels) -> tuple[str, ...]:
     return ("purchase_days_90d", "purchase_days_365d", "spend_365d") if last else ()
 
 
-def discount_factor(value: ValueSettings) -> float:
-    """What of one spent evenly over the horizon is left when discounted: (1 - exp(-rate H)) / (rate H)."""
-    total = discount_rate_daily(value.discount_rate_annual) * value.horizon_days
-    return -expm1(-total) / total if total > 0 else 1.0
-
-
 def _plain(method: str, columns: Columns) -> dict[int, Floats]:
     """Expected purchases by a heuristic."""
     find = {RATE: rate_so_far, LAST: last_period}[method]
@@ -119,15 +112,11 @@ def _value(
     """Expected spend within the horizon, discounted; that of a heuristic falls evenly into the horizon."""
     if method in seen:
         return seen[method].discounted * expected_spend(parts["gamma_gamma"], columns)
+    evenly = Discount(value.discount_rate_annual).mean_factor(value.horizon_days)
     if method == RATE:
-        return rate_so_far(columns, value.horizon_days) * spend_so_far(columns) * discount_factor(value)
+        return rate_so_far(columns, value.horizon_days) * spend_so_far(columns) * evenly
     spent = np.maximum(np.asarray(columns["spend_365d"], dtype=np.float64), 0.0)
-    return spent * (value.horizon_days / _YEAR_DAYS) * discount_factor(value)
-
-
-def discount_rate_daily(annual: float) -> float:
-    """The continuous rate a day that makes `annual` in 365 days."""
-    return log1p(annual) / _YEAR_DAYS
+    return spent * in_units(value.horizon_days, YEAR_DAYS) * evenly
 
 
 class _PurchasesIfAlive:
@@ -168,12 +157,12 @@ def _discounted(ahead: _PurchasesIfAlive, value: ValueSettings) -> Floats:
 
     By parts it is exp(-rate H) E(H) + rate * integral of exp(-rate t) E(t) dt, and E is smooth: Gauss-Legendre.
     """
-    horizon, rate = float(value.horizon_days), discount_rate_daily(value.discount_rate_annual)
-    total = np.exp(-rate * horizon) * ahead.of_pairs(horizon)
-    if rate > 0:
-        nodes, weights = np.polynomial.legendre.leggauss(_NODES_A_YEAR * ceil(horizon / _YEAR_DAYS))
+    horizon, discount = float(value.horizon_days), Discount(value.discount_rate_annual)
+    total = discount.factor(horizon) * ahead.of_pairs(horizon)
+    if discount.annual > 0:
+        nodes, weights = np.polynomial.legendre.leggauss(_NODES_A_YEAR * ceil(in_units(horizon, YEAR_DAYS)))
         for t, weight in zip(horizon * (nodes + 1) / 2, horizon * weights / 2, strict=True):
-            total = total + rate * weight * np.exp(-rate * t) * ahead.of_pairs(t)
+            total = total + discount.rate() * weight * discount.factor(t) * ahead.of_pairs(t)
     return total
 
 

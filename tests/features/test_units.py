@@ -12,10 +12,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from ddcrm.errors import SettingsError
 from ddcrm.features.units import Discount, Period, Unit, in_units
 from ddcrm.models import MBGNBD, BetaGeometricBetaBinomial, BetaGeoNBD, GammaGamma, ParetoNBD
+from ddcrm.settings import ValueSettings
 
 HISTORIES = {"frequency": [0, 1, 5], "recency": [0.0, 3.0, 30.0], "tenure": [40.0, 40.0, 40.0]}
 SHAPES = {"r": 0.3, "alpha": 4.0, "a": 0.8, "b": 2.5}
@@ -57,6 +59,18 @@ def test_periods_are_those_of_pandas(start: date, count: int) -> None:
 def test_what_is_no_period(text: str) -> None:
     with pytest.raises(SettingsError, match="period"):
         Period.parse(text)
+
+
+@pytest.mark.parametrize(("as_of", "days"), [("2025-01-31", 28), ("2024-01-31", 29), ("2025-03-15", 31)])
+def test_a_horizon_of_the_calendar_has_the_days_from_as_of(as_of: str, days: int) -> None:
+    value = ValueSettings(horizon="1 month", horizon_days=90)
+    assert value.at(date.fromisoformat(as_of)).horizon_days == days
+    assert ValueSettings(horizon_days=90).at(date.fromisoformat(as_of)).horizon_days == 90
+
+
+def test_a_horizon_that_is_no_period_is_a_wrong_setting() -> None:
+    with pytest.raises(ValidationError, match="12 months"):
+        ValueSettings(horizon="a year")
 
 
 def test_a_rate_a_year_is_the_same_rate_in_any_unit() -> None:

@@ -215,3 +215,16 @@ def test_a_table_that_fails_its_suite_is_not_published(settings: Settings, tmp_p
     assert caught.value.column == "customers"
     assert rows(settings, "SELECT * FROM ops.publications ORDER BY table_name") == before
     assert rows(settings, "SELECT status FROM ops.validations WHERE table_name = 'segment_profiles'") == [("failed",)]
+
+
+def test_a_horizon_in_months_has_the_days_of_the_calendar(settings: Settings, trained: Path, tmp_path: Path) -> None:
+    other = copy(trained, tmp_path / "other")
+    months, days = (
+        given.model_copy(update={"value": given.value.model_copy(update={name: horizon})})
+        for given, name, horizon in ((settings, "horizon", "2 months"), (other, "horizon_days", 61))
+    )  # from April 8 to June 8
+    score(months, DAY)
+    score(days, DAY)
+    values = [[row["clv_365d"] for row in read(given, DAY, "customer_scores")] for given in (months, days)]
+    assert values[0] == values[1]
+    assert sum(values[0]) > 0

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from ddcrm.models import BetaGeoNBD, GammaGamma, ParetoNBD
-from ddcrm.scoring.value import discount_rate_daily, expected_spend, outlook
+from ddcrm.scoring.value import expected_spend, outlook
 from ddcrm.settings import ValueSettings
 
 
@@ -55,11 +55,6 @@ def test_discounted_purchases_equal_a_sum_over_short_steps(
     wanted = (np.diff(expected, axis=0) * (1 + rate) ** (-middle / 365)[:, None]).sum(axis=0)
     value = ValueSettings(discount_rate_annual=rate, horizon_days=horizon)
     assert outlook(bgnbd, some, value).discounted == pytest.approx(wanted, rel=1e-5)
-
-
-def test_the_daily_rate_makes_the_yearly_one_in_a_year() -> None:
-    assert np.exp(365 * discount_rate_daily(0.1)) == pytest.approx(1.1)
-    assert discount_rate_daily(0.0) == 0.0
 
 
 def test_expected_spend_lies_between_the_customer_s_and_the_population_s(
