@@ -22,8 +22,10 @@ DdcrmError
 │   └── ModelNotFoundError      no model was trained on or before the as_of
 └── WarehouseError
     ├── WarehouseUnavailableError  it does not answer (retry)
-    └── PublishError            a day could not be published
-        └── PublishBlockedError ... now: readers hold its tables (retry)
+    ├── PublishError            a day could not be published
+    │   └── PublishBlockedError ... now: readers hold its tables (retry)
+    └── RestatementError        a restatement can't do what is asked of it in its state
+        └── PlanOutdatedError   ... what it was planned on has changed since
 """
 
 from __future__ import annotations
@@ -204,3 +206,11 @@ class PublishBlockedError(PublishError):
     """Readers held the tables of the day for too long; facts: as_of, sessions."""
 
     retryable = True
+
+
+class RestatementError(WarehouseError):
+    """A restatement can't do what is asked of it in its state; facts: restatement, state."""
+
+
+class PlanOutdatedError(RestatementError):
+    """What a restatement was planned on has changed since; facts: restatement, days."""

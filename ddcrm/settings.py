@@ -168,6 +168,19 @@ class ChangeSettings(_Group):
     shift_factor: float = Field(40.0, gt=1)  # a median that changes by less is no change
 
 
+class RestateSettings(_Group):
+    """Restatements: how long replaced days are kept for undo; beyond which changes a second approval is asked for.
+
+    max_value_change: share by which the sum of a value of a day may change; max_segment_moves: share of a day's
+    customers that may change their segment in a scheme; max_customers_change: share that may come or go.
+    """
+
+    keep_days: int = Field(30, ge=0)
+    max_value_change: float = Field(0.10, ge=0)
+    max_segment_moves: float = Field(0.20, ge=0, le=1)
+    max_customers_change: float = Field(0.02, ge=0)
+
+
 class Settings(BaseSettings):
     """All settings of one project (the folder that holds `ddcrm.toml`)."""
 
@@ -186,6 +199,7 @@ class Settings(BaseSettings):
     value: ValueSettings = ValueSettings()
     segments: SegmentSettings = SegmentSettings()
     changes: ChangeSettings = ChangeSettings()
+    restate: RestateSettings = RestateSettings()
 
     _resolver: SecretResolver | None = PrivateAttr(default=None)
 

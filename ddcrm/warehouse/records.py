@@ -9,14 +9,16 @@ from math import isfinite
 from typing import Any
 
 
-class _Record:
+class Record:
+    """Base of the records."""
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {name: plain(value) for name, value in asdict(self).items()}  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)
-class Batch(_Record):
+class Batch(Record):
     """One batch of a source: rows that landed = conformed + quarantined + excluded + duplicates."""
 
     source: str
@@ -38,7 +40,7 @@ class Batch(_Record):
 
 
 @dataclass(frozen=True)
-class Reason(_Record):
+class Reason(Record):
     """How many rows of a batch went where, and why; `outcome`: quarantined, excluded, duplicate."""
 
     source: str
@@ -49,7 +51,7 @@ class Reason(_Record):
 
 
 @dataclass(frozen=True)
-class Validation(_Record):
+class Validation(Record):
     """One check; `observed` holds aggregates as JSON-ready values, never a row's values."""
 
     expectation: str
@@ -64,7 +66,7 @@ class Validation(_Record):
 
 
 @dataclass(frozen=True)
-class Model(_Record):
+class Model(Record):
     """One trained model, its card (JSON-ready) and its metrics."""
 
     name: str
@@ -79,7 +81,7 @@ class Model(_Record):
 
 
 @dataclass(frozen=True)
-class Run(_Record):
+class Run(Record):
     """One run of a step; whoever runs it may add to `facts` until it ends."""
 
     run_id: str
@@ -98,7 +100,7 @@ class Run(_Record):
 
 
 @dataclass(frozen=True)
-class Publication(_Record):
+class Publication(Record):
     """One published table of a day."""
 
     as_of: date
@@ -108,7 +110,7 @@ class Publication(_Record):
 
 
 @dataclass(frozen=True)
-class PublishedDay(_Record):
+class PublishedDay(Record):
     """One complete day: the digests of its tables, the rows of all of them, what it was made by."""
 
     as_of: date
@@ -119,7 +121,7 @@ class PublishedDay(_Record):
 
 
 @dataclass(frozen=True)
-class Status(_Record):
+class Status(Record):
     """Where the pipeline stands: the newest complete day, each source's last batch, what still fails, models."""
 
     current_day: date | None

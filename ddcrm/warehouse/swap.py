@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -34,70 +34,109 @@ def swap(
     the server's time after the last load. Raises PublishBlockedError naming who held the tables; then the old day
     stays.
     """
+
+    def attempt() -> None:
+        _swap_once(session, as_of, staged, record, loaded_at)
+
+    patiently(session, attempt, [table.table for table in staged], loaded_at, patience, as_of=as_of)
+
+
+def patiently(
+    session: Any, attempt: Callable[[], None], tables: Sequence[str], loaded_at: datetime, patience: float, **facts: Any
+) -> None:
+    """Call `attempt`, again for `patience` seconds while readers stand in its way; it locks parents of `tables`.
+
+    Raises PublishBlockedError with `facts` and who held the tables, or a snapshot from before `loaded_at`.
+    """
     from psycopg import errors
 
     session.execute("SET datestyle = 'ISO, YMD'")
     deadline, pause = time.monotonic() + patience, 0.1
     while True:
         try:
-            _swap_once(session, as_of, staged, record, loaded_at)
+            attempt()
             return
         except (errors.LockNotAvailable, errors.DeadlockDetected, _SnapshotHeldError):
             if time.monotonic() + pause > deadline:
-                raise _blocked(session, as_of, staged, loaded_at, patience) from None
-        point("publish.waiting", as_of=str(as_of), pause=pause)
+                raise _blocked(session, tables, loaded_at, patience, facts) from None
+        point("publish.waiting", **{name: str(value) for name, value in facts.items()}, pause=pause)
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def _refuse_old_snapshots(session: Any, as_of: date, staged: Sequence[Staged], loaded_at: datetime) -> None:
+def one_at_a_time(session: Any) -> None:
+    """In a transaction: be the only one who swaps; every lock that is asked for in it is waited for briefly."""
+    session.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    session.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LOCK_CLASS])
+
+
+def lock_parents(session: Any, tables: Sequence[str]) -> None:
+    """Take the exclusive locks first and all at once: a reader is before the swap or after it, never amid.
+
+    Without them a query planned before and executed after a new day is attached would find that day missing.
+    `tables` stand in the order of their definitions: everybody who locks several of them locks them in one order.
+    """
+    parents = ", ".join(f'ONLY crm."{table}"' for table in tables)
+    session.execute(f"LOCK TABLE {parents} IN ACCESS EXCLUSIVE MODE")
+
+
+def refuse_old_snapshots(session: Any, loaded_at: datetime) -> None:
     """Refuse to replace a day while a transaction has a snapshot from before its rows were loaded.
 
     A reader in REPEATABLE READ would find the new table, and not see its rows: an empty day.
     """
-    replaced = any(_partitions(session, table.table, as_of.isoformat()) for table in staged)
-    if replaced and _holders(session, [], loaded_at):
+    if _holders(session, [], loaded_at):
         raise _SnapshotHeldError
+
+
+def partitions(session: Any, table: str) -> dict[str, str]:
+    """The partitions of a published table, each under its bound (see `bound`)."""
+    query = (
+        "SELECT pg_get_expr(relpartbound, inhrelid), inhrelid::regclass::text FROM pg_inherits "
+        "JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = %s::regclass"
+    )
+    return dict(session.execute(query, [f'crm."{table}"']).fetchall())
+
+
+def bound(as_of: date) -> str:
+    """The bound of a day's partition."""
+    return f"FOR VALUES IN ('{as_of.isoformat()}')"
+
+
+def detach(session: Any, table: str, partition: str) -> None:
+    """Take a partition out of a published table; it stands alone then."""
+    session.execute(f'ALTER TABLE crm."{table}" DETACH PARTITION {partition}')
+
+
+def attach(session: Any, as_of: date, table: str, schema: str, name: str) -> None:
+    """Make the table `schema`.`name` the day's partition of a published one."""
+    final = f"{table}_{as_of:%Y%m%d}"
+    session.execute(f'ALTER TABLE {schema}."{name}" SET SCHEMA crm_days')
+    session.execute(f'ALTER TABLE crm_days."{name}" RENAME TO "{final}"')
+    session.execute(f'ALTER TABLE crm."{table}" ATTACH PARTITION crm_days."{final}" {bound(as_of)}')
 
 
 def _swap_once(
     session: Any, as_of: date, staged: Sequence[Staged], record: Mapping[str, Any], loaded_at: datetime
 ) -> None:
-    """One attempt. The exclusive locks come first and all at once: a reader is before the swap or after it, never amid.
-
-    Without them a query planned before and executed after a new day is attached would find that day missing.
-    """
+    """One attempt."""
     with session.transaction():
-        session.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-        session.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LOCK_CLASS])
-        parents = ", ".join(f'ONLY crm."{table.table}"' for table in staged)
-        session.execute(f"LOCK TABLE {parents} IN ACCESS EXCLUSIVE MODE")
-        _refuse_old_snapshots(session, as_of, staged, loaded_at)
+        one_at_a_time(session)
+        lock_parents(session, [table.table for table in staged])
+        old = {table.table: partitions(session, table.table).get(bound(as_of)) for table in staged}
+        if any(old.values()):
+            refuse_old_snapshots(session, loaded_at)
         for table in staged:
-            _exchange(session, as_of, table)
+            _exchange(session, as_of, table, old[table.table])
         _record(session, as_of, staged, record)
         point("publish.swapped", as_of=str(as_of))
 
 
-def _exchange(session: Any, as_of: date, table: Staged) -> None:
-    parent, day = f'crm."{table.table}"', as_of.isoformat()
-    final = f"{table.table}_{as_of:%Y%m%d}"
-    for old in _partitions(session, table.table, day):
-        session.execute(f"ALTER TABLE {parent} DETACH PARTITION {old}")
+def _exchange(session: Any, as_of: date, table: Staged, old: str | None) -> None:
+    if old:
+        detach(session, table.table, old)
         session.execute(f"DROP TABLE {old}")
-    session.execute(f'ALTER TABLE crm_staging."{table.name}" SET SCHEMA crm_days')
-    session.execute(f'ALTER TABLE crm_days."{table.name}" RENAME TO "{final}"')
-    session.execute(f"ALTER TABLE {parent} ATTACH PARTITION crm_days.\"{final}\" FOR VALUES IN ('{day}')")
-
-
-def _partitions(session: Any, table: str, day: str) -> list[str]:
-    """The partitions of a table that hold the day: one or none."""
-    query = (
-        "SELECT inhrelid::regclass::text FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
-        "WHERE inhparent = %s::regclass AND pg_get_expr(relpartbound, inhrelid) = %s"
-    )
-    found = session.execute(query, [f'crm."{table}"', f"FOR VALUES IN ('{day}')"]).fetchall()
-    return [name for (name,) in found]
+    attach(session, as_of, table.table, "crm_staging", table.name)
 
 
 def _record(session: Any, as_of: date, staged: Sequence[Staged], record: Mapping[str, Any]) -> None:
@@ -125,13 +164,12 @@ def _record(session: Any, as_of: date, staged: Sequence[Staged], record: Mapping
 
 
 def _blocked(
-    session: Any, as_of: date, staged: Sequence[Staged], loaded_at: datetime, patience: float
+    session: Any, tables: Sequence[str], loaded_at: datetime, patience: float, facts: Mapping[str, Any]
 ) -> PublishBlockedError:
-    parents = [f'crm."{table.table}"' for table in staged]
-    holders = _holders(session, parents, loaded_at)
+    holders = _holders(session, [f'crm."{table}"' for table in tables], loaded_at)
     return PublishBlockedError(
         f"readers held the tables for {patience:.0f} s",
-        as_of=as_of,
+        **facts,
         sessions="; ".join(holders) or None,
         hint="End those sessions (SELECT pg_terminate_backend(pid)) or wait, then publish again.",
     )

@@ -1,8 +1,8 @@
 """The tables of the warehouse, as SQLAlchemy knows them; `migrations/` makes them.
 
 Schema crm is what the business reads: each table list-partitioned by as_of, a partition a day, and for each a view
-`current_<table>` of the newest complete day. The partitions stand in crm_days, tables being loaded in crm_staging.
-Schema ops is what the engineer reads.
+`current_<table>` of the newest complete day. The partitions stand in crm_days, tables being loaded in crm_staging, days
+that a restatement replaced in crm_archive. Schema ops is what the engineer reads.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sqlalchemy.types import TypeEngine
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CRM, OPS, DAYS, STAGING = "crm", "ops", "crm_days", "crm_staging"
+CRM, OPS, DAYS, STAGING, ARCHIVE = "crm", "ops", "crm_days", "crm_staging", "crm_archive"
 
 metadata = MetaData()
 
@@ -298,6 +298,69 @@ publications = _ledger(
     _column("fingerprint", Text, "Digest of everything the day was computed from"),
     _column("made_by", JSON, "The same in parts: data, models, settings, actions, code (ddcrm/pipeline/basis.py)"),
     _column("published_at", MOMENT, "When it became visible", now=True),
+    _column("restatement_id", Text, "The restatement that put it here, if one did"),
+)
+
+restatements = _ledger(
+    "restatements",
+    "Each restatement: what was planned, who asked for it and why, how far it is",
+    _key("id", Text, "The restatement: r1, r2, ..."),
+    _column("plan_id", Text, "sha256 of the plan", required=True),
+    _column("plan", JSON, "What is to be restated", required=True),
+    _column("from_versions", JSON, "The versions that the days were made by"),
+    _column("to_versions", JSON, "The versions that they are made by now"),
+    _column("state", Text, "planned, approved, staging, compared, swapped, undone or dropped", required=True),
+    _column("who", Text, "Who planned it", required=True),
+    _column("why", Text, "Why", required=True),
+    _column("comparison", JSON, "The restated days beside the published ones (docs/warehouse.md)"),
+    CheckConstraint(
+        "state IN ('planned', 'approved', 'staging', 'compared', 'swapped', 'undone', 'dropped')",
+        name="restatements_state",
+    ),
+    Index("restatements_plan", "plan_id"),
+)
+
+restatement_events = _ledger(
+    "restatement_events",
+    "What happened to each restatement: who, when, why",
+    Column("id", BigInteger, Identity(always=True), primary_key=True, comment="Running number"),
+    _column("restatement_id", Text, "The restatement", required=True),
+    _column("event", Text, "The state it came to; approved (again), expired", required=True),
+    _column("who", Text, "Who did it", required=True),
+    _column("why", Text, "Why"),
+    _column("facts", JSON, "Counts and references"),
+    _column("recorded_at", MOMENT, "When", now=True),
+    Index("restatement_events_restatement", "restatement_id"),
+)
+
+restatement_tables = _ledger(
+    "restatement_tables",
+    "Each restated table of each day: where it stands, and what it replaced",
+    _key("restatement_id", Text, "The restatement"),
+    _key("as_of", Date, "The day"),
+    _key("table_name", Text, "The table in schema crm"),
+    _column("staged", Text, "Its name in crm_staging until it is swapped in", required=True),
+    _column("rows", BigInteger, "Rows of the day", required=True),
+    _column("digest", Text, "sha256 of the day's content", required=True),
+    _column("run_id", Text, "The run that computed it"),
+    _column("models", JSON, "The version of each model used"),
+    _column("fingerprint", Text, "Digest of everything the day was computed from"),
+    _column("made_by", JSON, "The same in parts"),
+    _column("checks", JSON, "What its checks said"),
+    _column("staged_at", MOMENT, "When it stood", now=True),
+    _column("archived", Text, "Name in crm_archive of the table that it replaced, as long as that is kept"),
+    _column("before", JSON, "The line of ops.publications that it replaced"),
+    _column("before_checks", JSON, "The lines of ops.validations that its checks replaced"),
+)
+
+restatement_batches = _ledger(
+    "restatement_batches",
+    "Each restated batch: its counts and reasons before and after",
+    _key("restatement_id", Text, "The restatement"),
+    _key("source", Text, "The source"),
+    _key("batch_date", Date, "The day the batch belongs to"),
+    _column("before", JSON, "Its line of ops.batches and its reasons, if it was known"),
+    _column("after", JSON, "The same, restated", required=True),
 )
 
 CORE = (customer_scores, customer_segments, segment_profiles, segment_migration)  # a day with all of them is complete

@@ -141,7 +141,7 @@ def test_an_administrators_schemas_are_enough(empty: Warehouse) -> None:
     role = f"limited_{empty.engine.url.database}"
     with empty.begin() as connection:
         connection.execute(text(f"CREATE ROLE {role} LOGIN"))
-        for schema in ("crm", "ops", "crm_days", "crm_staging"):
+        for schema in ("crm", "ops", "crm_days", "crm_staging", "crm_archive"):
             connection.execute(text(f"CREATE SCHEMA {schema}"))
             connection.execute(text(f"GRANT ALL ON SCHEMA {schema} TO {role}"))
     with Warehouse(empty.url.replace("postgres@", f"{role}@")) as limited:
