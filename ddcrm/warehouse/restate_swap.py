@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,8 @@ def undo(
     Undone already: nothing changes. Raises RestatementError where it was not swapped, or what it replaced is not kept
     any more; PlanOutdatedError where one of its days was published since; PublishBlockedError as `swap` does.
     """
+    import psycopg
+
     with warehouse.session(RestatementError, restatement=restatement_id) as session:
         visible_at = ledger.replaced_at(session, restatement_id)
 
@@ -86,7 +89,8 @@ def undo(
 
         patiently(session, attempt, _published(), visible_at, patience, restatement=restatement_id)
         point("restate.undo_committed", restatement=restatement_id)
-        staging.drop_orphans(session)
+        with suppress(psycopg.Error):  # it is undone, whatever happens now
+            staging.drop_orphans(session)
         return find(session, restatement_id)
 
 
@@ -170,13 +174,18 @@ def _put_in(session: Any, table: _Table, live: Mapping[str, str]) -> bool:
 
 
 def _put_back(session: Any, table: _Table, live: Mapping[str, str]) -> None:
-    restated, gone = live[bound(table.as_of)], f"{table.table}_{table.as_of:%Y%m%d}_{int(table.name.split('_r')[-1]):08x}"
-    detach(session, table.table, restated)
-    # dropping takes many locks: as an orphan of crm_staging it is dropped afterwards, one by one
-    session.execute(f'ALTER TABLE {restated} RENAME TO "{gone}"')
-    session.execute(f'ALTER TABLE crm_days."{gone}" SET SCHEMA crm_staging')
+    _leave(session, table, live[bound(table.as_of)])
     if table.archived:
         attach(session, table.as_of, table.table, "crm_archive", table.archived)
+
+
+def _leave(session: Any, table: _Table, restated: str) -> None:
+    """Detach a table and name it as an orphan: dropping takes four times the locks, and comes after the commit."""
+    number = int(table.name.rsplit("_r", 1)[1])
+    orphan = f"{table.table}_{table.as_of:%Y%m%d}_{number:08x}"
+    detach(session, table.table, restated)
+    session.execute(f'ALTER TABLE {restated} RENAME TO "{orphan}"')
+    session.execute(f'ALTER TABLE crm_days."{orphan}" SET SCHEMA crm_staging')
 
 
 def _may_swap(session: Any, known: Restatement, staged: set[date]) -> None:
