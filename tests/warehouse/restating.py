@@ -11,11 +11,13 @@ from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.ledger import Ledger
 from ddcrm.warehouse.publish import publish_day
 from ddcrm.warehouse.restate import approve, begin, compare, stage
+from ddcrm.warehouse.tables import PUBLISHED
 from tests.warehouse.days import DAY, make_day, no_audit
 from tests.warehouse.test_publish import query
 
 ANYTHING = RestateSettings(max_value_change=1e9, max_segment_moves=1, max_customers_change=1e9)
 WHO = "somebody@example"
+EACH = len(PUBLISHED)  # tables of a day
 
 
 def days_from(number: int) -> list[date]:

@@ -20,6 +20,7 @@ from ddcrm.warehouse.records import Batch, Reason, Validation
 from tests.warehouse.days import DAY, NEXT, make_day, no_audit
 from tests.warehouse.restating import (
     ANYTHING,
+    EACH,
     WHO,
     all_marked,
     days_from,
@@ -53,14 +54,14 @@ def test_the_days_are_swapped_in_and_back(warehouse: Warehouse) -> None:
         warehouse, f"SELECT DISTINCT {columns} FROM ops.publications WHERE restatement_id IS NOT NULL ORDER BY 1"
     )
     assert by == [(day, found, "v2", f"new {day}", "c2") for day in DAYS]
-    assert (tables_in(warehouse, "crm_staging"), tables_in(warehouse, "crm_archive")) == (0, 12)
+    assert (tables_in(warehouse, "crm_staging"), tables_in(warehouse, "crm_archive")) == (0, 3 * EACH)
     restate.undo(warehouse, found, who=WHO, why="it was wrong")
     assert markers(warehouse) == content
     assert ledger_of(warehouse) == before, "digests, models, moments: as they were"
     for day, table, _, digest, *_ in before:
         assert digest_published(warehouse, table, day) == digest
     assert (tables_in(warehouse, "crm_staging"), tables_in(warehouse, "crm_archive")) == (0, 0)
-    assert tables_in(warehouse, "crm_days") == 16
+    assert tables_in(warehouse, "crm_days") == 4 * EACH
 
 
 def test_the_ledger_says_who_when_why_from_what_to_what(warehouse: Warehouse) -> None:
@@ -233,7 +234,7 @@ def test_what_is_staged_with_the_same_fingerprint_is_kept(warehouse: Warehouse) 
     stage_days(warehouse, found, DAYS[:1], "newer")
     second = dict(query(warehouse, oids))
     changed = {name for name, oid in first if second[name] != oid}
-    assert len(changed) == 4
+    assert len(changed) == EACH
     assert all(f"_{DAYS[0]:%Y%m%d}_" in name for name in changed)
     assert restate.staged_days(warehouse, found) == {DAYS[0]: f"newer {DAYS[0]}", DAYS[1]: f"new {DAYS[1]}"}
 
@@ -243,7 +244,7 @@ def test_publishing_leaves_what_is_staged_alone(warehouse: Warehouse) -> None:
     found = planned(warehouse, DAYS)
     stage_days(warehouse, found, DAYS)
     publish(warehouse, [NEXT + timedelta(days=9)])
-    assert len(staged(warehouse)) == 12
+    assert len(staged(warehouse)) == 3 * EACH
     restate.drop(warehouse, found, who=WHO)
     assert staged(warehouse) == []
     restate.drop(warehouse, found, who=WHO)
@@ -319,7 +320,7 @@ def test_replaced_days_are_kept_as_long_as_is_asked(warehouse: Warehouse) -> Non
     found = ready(warehouse, DAYS)
     restate.swap(warehouse, found, who=WHO)
     assert restate.expire(warehouse, 1, who=WHO) == []
-    assert tables_in(warehouse, "crm_archive") == 12
+    assert tables_in(warehouse, "crm_archive") == 3 * EACH
     with warehouse.begin() as connection:
         connection.execute(text("UPDATE ops.restatement_events SET recorded_at = now() - interval '49 hours'"))
     assert restate.expire(warehouse, 3, who=WHO) == []

@@ -15,6 +15,7 @@ from ddcrm.warehouse.connect import Warehouse
 from tests.warehouse.days import make_day, no_audit
 from tests.warehouse.restating import (
     ANYTHING,
+    EACH,
     WHO,
     all_marked,
     days_from,
@@ -76,7 +77,7 @@ def test_staging_killed_there_goes_on(warehouse: Warehouse, point: str) -> None:
     whole = point == "restate.staged"
     assert list(restate.staged_days(warehouse, found)) == (DAYS[:1] if whole else [])
     _stage(warehouse, found)
-    assert len(staged(warehouse)) == 8
+    assert len(staged(warehouse)) == 2 * EACH
     _compare(warehouse, found)
     _swap(warehouse, found)
     assert markers(warehouse) == all_marked(DAYS, "new", 31)
@@ -103,7 +104,7 @@ def test_a_swap_killed_there_is_done_again(warehouse: Warehouse, point: str) -> 
     assert markers(warehouse) == (all_marked(DAYS, "new", 31) if done else all_marked(DAYS, "old", 20))
     _swap(warehouse, found)
     assert markers(warehouse) == all_marked(DAYS, "new", 31)
-    assert (tables_in(warehouse, "crm_staging"), tables_in(warehouse, "crm_archive")) == (0, 8)
+    assert (tables_in(warehouse, "crm_staging"), tables_in(warehouse, "crm_archive")) == (0, 2 * EACH)
     assert [event.event for event in restate.restatement(warehouse, found).events].count("swapped") == 1
 
 
@@ -120,7 +121,7 @@ def test_an_undo_killed_there_is_done_again(warehouse: Warehouse, point: str) ->
     assert markers(warehouse) == all_marked(DAYS, "old", 20)
     assert ledger_of(warehouse) == before
     assert (tables_in(warehouse, "crm_staging"), tables_in(warehouse, "crm_archive")) == (0, 0)
-    assert tables_in(warehouse, "crm_days") == 8
+    assert tables_in(warehouse, "crm_days") == 2 * EACH
 
 
 def test_staging_killed_and_given_up(warehouse: Warehouse) -> None:
