@@ -109,8 +109,10 @@ def discounted_cap(rate: float, ages: Floats) -> Floats:
     return np.full(len(ages), np.inf) if rate == 0 else 1 / (rate * ages)
 
 
-def count_probabilities(t: float, counts: Floats, parameters: tuple[float, ...], first_chance: int = 0) -> Floats:
-    """P(X(t) = x) of a new customer for each x in `counts`; Fader, Hardie & Lee (2005), eq. 8.
+def count_probabilities(t: float, counts: Floats, parameters: tuple[Any, ...], first_chance: int = 0) -> Floats:
+    """P(X(t) = x) of a new customer, in the common shape of `counts` (x) and parameters.
+
+    Fader, Hardie & Lee (2005), eq. 8.
 
     Who never leaves buys as NBD has it; who leaves at the x-th purchase would have bought x times or more.
     first_chance: 1 where the first purchase is a chance to leave (MBG/NBD), else 0.

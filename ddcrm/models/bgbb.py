@@ -105,6 +105,25 @@ class BetaGeometricBetaBinomial(BuyTillYouDie):
         leaves = np.append(np.log(gamma) + stays[:-1] - ends[1:-1], stays[-1] - ends[n])
         return np.asarray(np.exp(np.where(there >= x, ways + buys + leaves, -np.inf)).sum(axis=1))
 
+    def conditional_count_probabilities(self, X: Any, t: float, up_to: int) -> Floats:
+        """Probabilities that each customer takes 0, 1, ..., up_to of the next `t` opportunities, shape (n, up_to + 1).
+
+        Who is there takes them as a new customer with alpha+x, beta+n-x, gamma and delta+n; taken once for each pair of
+        frequency x and opportunities n. Raises ModelError for X, t or up_to that is not valid.
+        """
+        alpha, beta, gamma, delta = self._fitted()
+        columns = self._read(X)
+        pairs = distinct_rows([levels_of(columns[0]), levels_of(columns[2])])
+        ahead = [
+            type(self).with_parameters(alpha=alpha + x, beta=beta + n - x, gamma=gamma, delta=delta + n)
+            .count_probabilities(t, up_to)
+            for x, n in zip(*(level.column for level in pairs.columns), strict=True)
+        ]  # fmt: skip
+        alive = _alive(self._histories(columns))
+        found = alive[:, None] * np.reshape(ahead, (-1, check_up_to(up_to, self._model) + 1))[pairs.inverse]
+        found[:, 0] += 1 - alive
+        return found
+
     def discounted_purchases(self, X: Any, rate: float, t: float = np.inf) -> Floats:
         """Expected purchases of each customer at the next `t` opportunities, each discounted to now, shape (n,).
 

@@ -18,9 +18,8 @@ from scipy.special import expit
 from ddcrm.models.base import Codes, Floats, Levels, RandomState, check_amounts, distinct_rows, levels_of
 from ddcrm.models.bg_expectations import count_probabilities, expected_ahead, expected_if_alive
 from ddcrm.models.bg_likelihood import BgNbdLikelihood, log_odds_left, rising_at
-from ddcrm.models.btyd import buy_and_leave, check_up_to, discounted, tenures_of
+from ddcrm.models.btyd import buy_and_leave, discounted, tenures_of
 from ddcrm.models.covariate_model import CovariateModel
-from ddcrm.models.covariates import each_kind
 
 
 class _Outlook(NamedTuple):
@@ -119,20 +118,6 @@ class BetaGeoNBD(CovariateModel):
         ahead = expected_if_alive(nobody, horizon.ravel(), parameters, self._first_chance).reshape(horizon.shape)
         return b / (a + b) * ahead if self._first_chance else ahead
 
-    def count_probabilities(self, t: float, up_to: int, covariates: Any = None) -> Floats:
-        """Probabilities that a new customer buys 0, 1, ..., up_to times again in `t` units, shape (up_to + 1,).
-
-        Fader, Hardie & Lee (2005), eq. 8. covariates: of n new customers, if the model has any; the answer is
-        (n, up_to + 1) then. Raises ModelError for a negative t or up_to.
-        """
-        check_amounts(np.array([t], dtype=np.float64), "t", self._model)
-        counts = np.arange(check_up_to(up_to, self._model) + 1.0)
-
-        def answer(parameters: tuple[float, ...]) -> Floats:
-            return count_probabilities(t, counts, parameters, self._first_chance)
-
-        return each_kind(answer, self._newcomers(covariates))
-
     def discounted_purchases(self, X: Any, rate: float, t: float = np.inf) -> Floats:
         """Expected purchases of each customer in the next `t` units, each discounted to now, shape (n,).
 
@@ -160,6 +145,13 @@ class BetaGeoNBD(CovariateModel):
         frequency, recency, tenure, *covariates = columns
         chances = frequency + self._first_chance
         return expit(-log_odds_left(chances, (frequency, recency, tenure), self._personal(covariates)))
+
+    def _posterior(self, frequency: Floats, tenure: Floats, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
+        r, alpha, a, b = parameters
+        return r + frequency, alpha + tenure, a, b + frequency + self._first_chance
+
+    def _count_probabilities(self, t: float, counts: Floats, parameters: tuple[Any, ...], new: bool) -> Floats:
+        return count_probabilities(t, counts, parameters, self._first_chance if new else 0)
 
     def _outlook(self, columns: list[Floats], rate: float = 0.0) -> _Outlook:
         """What who is alive will buy, by frequency, tenure and covariates; rate: at which it will be discounted."""

@@ -44,6 +44,10 @@ class BuyTillYouDie(LikelihoodModel):
         """Probabilities that a new customer buys 0, 1, ..., up_to times again in `t` units, shape (up_to + 1,)."""
 
     @abstractmethod
+    def conditional_count_probabilities(self, X: Any, t: float, up_to: int) -> Floats:
+        """Probabilities that each customer buys 0, 1, ..., up_to times in the next `t` units, shape (n, up_to + 1)."""
+
+    @abstractmethod
     def discounted_purchases(self, X: Any, rate: float, t: float = np.inf) -> Floats:
         """Expected purchases of each customer in the next `t` units, each discounted to now, shape (n,).
 

@@ -11,6 +11,7 @@ import numpy as np
 from ddcrm.models.base import (
     Floats,
     Levels,
+    check_amounts,
     check_frequency,
     check_times,
     columns_of,
@@ -18,7 +19,7 @@ from ddcrm.models.base import (
     invalid,
     levels_of,
 )
-from ddcrm.models.btyd import BuyTillYouDie
+from ddcrm.models.btyd import BuyTillYouDie, check_up_to
 from ddcrm.models.covariates import CovariateLikelihood, Design, RowLikelihood
 from ddcrm.models.inference import covariance
 from ddcrm.models.optimise import Likelihood, Maximum
@@ -63,6 +64,49 @@ class CovariateModel(BuyTillYouDie):
     def parameters_(self) -> dict[str, float]:
         """The learned parameters and coefficients by name; raises sklearn's NotFittedError before fit."""
         return super().parameters_ | dict(zip(self._design().names, self._coefficients().tolist(), strict=True))
+
+    def count_probabilities(self, t: float, up_to: int, covariates: Any = None) -> Floats:
+        """Probabilities that a new customer buys 0, 1, ..., up_to times again in `t` units, shape (up_to + 1,).
+
+        covariates: of n new customers, if the model has any; the answer is (n, up_to + 1) then.
+        Raises ModelError for a negative t or up_to.
+        """
+        counts = self._counts(t, up_to)
+        return self._count_probabilities(t, counts, _by_row(self._newcomers(covariates)), new=True)
+
+    def conditional_count_probabilities(self, X: Any, t: float, up_to: int) -> Floats:
+        """Probabilities that each customer buys 0, 1, ..., up_to times in the next `t` units, shape (n, up_to + 1).
+
+        Who is alive buys as a new customer of other parameters, the posterior ones; who is not buys nothing.
+        Raises ModelError for X that is not valid, a negative t or up_to.
+        """
+        counts, columns = self._counts(t, up_to), self._read(X)
+        frequency, _, tenure, *covariates = columns
+        rows = distinct_rows([levels_of(column) for column in (frequency, tenure, *covariates)])
+        x, age, *kinds = (level.column for level in rows.columns)
+        posterior = _by_row(self._posterior(x, age, self._personal(kinds)))
+        ahead, alive = self._count_probabilities(t, counts, posterior, new=False), self._alive(columns)
+        found = alive[:, None] * ahead[rows.inverse]
+        found[:, 0] += 1 - alive
+        return found
+
+    def _counts(self, t: float, up_to: int) -> Floats:
+        check_amounts(np.array([t], dtype=np.float64), "t", self._model)
+        return np.arange(check_up_to(up_to, self._model) + 1.0)
+
+    @abstractmethod
+    def _alive(self, columns: list[Floats]) -> Floats:
+        """P(alive) of each row of the columns that were read, (n,)."""
+
+    @abstractmethod
+    def _count_probabilities(self, t: float, counts: Floats, parameters: tuple[Any, ...], new: bool) -> Floats:
+        """P(x purchases in t) of a new or an old customer who is alive, for x in `counts`, in the common shape of them
+        and the parameters.
+        """
+
+    @abstractmethod
+    def _posterior(self, frequency: Floats, tenure: Floats, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The parameters of who is alive after these histories."""
 
     @abstractmethod
     def _row_likelihood(self, rows: Sequence[Levels], weight: Floats) -> RowLikelihood:
@@ -159,3 +203,8 @@ class CovariateModel(BuyTillYouDie):
         """The covariates by name; none where the model has none."""
         names = self._design().columns
         return dict(zip(names, columns_of(covariates, names, self._model), strict=True)) if names else {}
+
+
+def _by_row(parameters: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Those that are (n,) as (n, 1), to be met with counts."""
+    return tuple(np.reshape(theta, (-1, 1)) if np.ndim(theta) else theta for theta in parameters)

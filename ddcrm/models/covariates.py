@@ -6,7 +6,7 @@ theta of customer i is theta exp(sign * gamma' z_i), with one gamma for each cov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
@@ -130,12 +130,3 @@ class CovariateLikelihood:
         turn[size:, size:] = np.diag(self.spread[of])
         point = np.asarray(np.linalg.solve(turn, np.log(found.parameters)), dtype=np.float64)
         return np.exp(point[:size]), point[size:], np.asarray(turn.T @ found.hessian @ turn, dtype=np.float64)
-
-
-def each_kind(answer: Callable[[tuple[float, ...]], Floats], parameters: tuple[Any, ...]) -> Floats:
-    """The answer to parameters that are numbers; where some are (n,), one row each, taken once for each kind."""
-    if all(np.ndim(theta) == 0 for theta in parameters):
-        return answer(parameters)
-    table = np.stack(np.broadcast_arrays(*parameters), axis=1)
-    kinds, kind = np.unique(table, axis=0, return_inverse=True)
-    return np.stack([answer(tuple(row)) for row in kinds.tolist()])[kind]

@@ -17,11 +17,12 @@ from ddcrm.models.legendre import legendre_nodes
 
 _NEGLIGIBLE = 40.0  # e^-40 of the greatest is left out of an integral
 _BLOCK = 1024
-_GRID = 256  # where to look for the peak of an integrand
+_GRID = 128  # where to look for the peak of an integrand
+_NODES = 64  # of the integral over it
 
 
 def expected_if_alive(parameters: tuple[Any, ...], t: Any) -> Floats:
-    """Expected purchases in t, in the common shape of t and the parameters; Fader & Hardie (2005), eq. 27 and 41.
+    """Expected purchases in t, in the common shape of t and the parameters; Fader & Hardie (2005).
 
     r beta / (alpha (s-1)) * (1 - (beta / (beta+t))^(s-1)), written so that s = 1 is no special case.
     """
@@ -53,47 +54,50 @@ def _discounted_time(beta: Floats, s: float, rate: float, t: float) -> Floats:
     return beta * span * np.einsum("i,ij->j", weights, np.exp((1 - s) * axis - scaled * np.expm1(axis)))
 
 
-def count_probabilities(t: float, counts: Floats, parameters: tuple[float, ...]) -> Floats:
-    """P(X(t) = x) of a new customer for each x in `counts`; Fader & Hardie (2005), section 3.
+def count_probabilities(t: float, counts: Floats, parameters: tuple[Any, ...]) -> Floats:
+    """P(X(t) = x) of a new customer, in the common shape of `counts` (x) and the parameters; s is a number.
 
-    Who is there at t buys as NBD has it for t; who left at tau has bought as NBD has it for tau.
+    Who is there at t buys as NBD has it for t; who left at tau has bought as NBD has it for tau. (For a closed form see
+    Fader & Hardie 2020, "Deriving an Expression for P(X(t)=x) Under the Pareto/NBD Model".)
     """
-    _, _, s, beta = parameters
+    r, alpha, s, beta = parameters
+    shape = np.broadcast_shapes(*(np.shape(part) for part in (counts, r, alpha, beta)))
+    x, *kinds = (np.broadcast_to(part, shape).ravel() for part in (counts, r, alpha, beta))
     if t == 0:
-        return np.where(counts == 0, 1.0, 0.0)
-    stays = np.exp(_log_nbd(np.array([[t]]), counts, parameters)[0] - s * np.log1p(t / beta))
-    return stays + np.exp(_log_nbd_of_leavers(t, counts, parameters))
+        return np.where(x == 0, 1.0, 0.0).reshape(shape)
+    found = np.empty(x.size)
+    for start in range(0, x.size, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        found[part] = _count_block(t, s, x[part], *(kind[part] for kind in kinds))
+    return found.reshape(shape)
 
 
-def _log_nbd(t: Floats, counts: Floats, parameters: tuple[float, ...]) -> Floats:
-    """log of the probability of each count in time t for who does not leave."""
-    r, alpha, _, _ = parameters
-    ways = gammaln(r + counts) - gammaln(r) - gammaln(counts + 1)
-    return ways - r * np.log1p(t / alpha) - counts * np.log1p(alpha / t)
+def _count_block(t: float, s: float, x: Floats, r: Floats, alpha: Floats, beta: Floats) -> Floats:
+    ways = gammaln(r + x) - gammaln(r) - gammaln(x + 1)
+    near = np.minimum(alpha, beta)
 
-
-def _log_nbd_of_leavers(t: float, counts: Floats, parameters: tuple[float, ...]) -> Floats:
-    """log of the probability of each count and of leaving before t."""
-    _, alpha, s, beta = parameters
-    near = min(alpha, beta)
+    def bought(tau: Any) -> Floats:
+        """Logarithm of P(x purchases in tau) of who does not leave."""
+        return ways - r * np.log1p(tau / alpha) - x * np.log1p(alpha / tau)
 
     def integrand(axis: Floats) -> Floats:
-        """Its logarithm at log(1 + tau/near), which is where the integral is taken."""
+        """That of leaving at tau with x purchases, along log(1 + tau/near)."""
         tau = near * np.expm1(axis)
-        leaves = np.log(s) - (s + 1) * np.log1p(tau / beta) + np.log((near + tau) / beta)
-        return leaves + _log_nbd(tau, counts, parameters)
+        return bought(tau) - (s + 1) * np.log1p(tau / beta) + np.log(s * ((near + tau) / beta))
 
-    start, end = _support(integrand, np.log1p(t / near), len(counts))
-    nodes, weights = legendre_nodes(128)
+    start, end = _support(integrand, np.log1p(t / near))
+    nodes, weights = legendre_nodes(_NODES)
     values = integrand(start + np.multiply.outer(nodes, end - start))
     top = values.max(axis=0)
-    return top + np.log((end - start) * np.einsum("i,ij->j", weights, np.exp(values - top)))
+    left = np.exp(top) * (end - start) * np.einsum("i,ij->j", weights, np.exp(values - top))
+    return left + np.exp(bought(t) - s * np.log1p(t / beta))
 
 
-def _support(integrand: Callable[[Floats], Floats], span: float, n: int) -> tuple[Floats, Floats]:
+def _support(integrand: Callable[[Floats], Floats], span: Floats) -> tuple[Floats, Floats]:
     """Between which ends, (n,) each, each of n integrands over [0, span] is not negligible: it has one peak."""
-    grid = np.linspace(0, span, _GRID + 1)[1:]
-    values = integrand(np.repeat(grid[:, None], n, axis=1))
+    grid = np.multiply.outer(np.linspace(0, 1, _GRID + 1), span)
+    values = integrand(grid[1:])
     matters = values > values.max(axis=0) - _NEGLIGIBLE
-    first, last = matters.argmax(axis=0), _GRID - 1 - matters[::-1].argmax(axis=0)
-    return np.where(first > 0, grid[first - 1], 0.0), grid[np.minimum(last + 1, _GRID - 1)]
+    first, last = matters.argmax(axis=0), _GRID - matters[::-1].argmax(axis=0)
+    column = np.arange(len(span))
+    return grid[first, column], grid[np.minimum(last + 1, _GRID), column]

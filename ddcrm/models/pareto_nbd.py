@@ -8,7 +8,6 @@ rate lambda ~ Gamma(r, alpha), and leaves after a time that is exponential with 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,10 +15,9 @@ from numpy.typing import ArrayLike
 from scipy.special import digamma, gammaln
 
 from ddcrm.models.base import Codes, Floats, Levels, RandomState, check_amounts, levels_of, thinned_rows
-from ddcrm.models.btyd import check_discount, check_up_to, tenures_of
+from ddcrm.models.btyd import check_discount, tenures_of
 from ddcrm.models.covariate_model import CovariateModel
-from ddcrm.models.covariates import each_kind
-from ddcrm.models.dropout import Dropout, Histories, dropout, dropout_slopes
+from ddcrm.models.dropout import Histories, dropout, dropout_slopes
 from ddcrm.models.pareto_expectations import count_probabilities, discounted_if_alive, expected_if_alive
 
 _SLOWEST = 1e-300  # a rate drawn below it may have become 0
@@ -67,7 +65,7 @@ class ParetoNBD(CovariateModel):
         self.dropout_covariates = dropout_covariates
 
     def log_likelihood(self, X: Any) -> Floats:
-        """Log-likelihood of each customer, shape (n,); Fader & Hardie (2005), eq. 19.
+        """Log-likelihood of each customer, shape (n,); Fader & Hardie (2005).
 
         Raises ModelError for X that is not valid, sklearn's NotFittedError before fit.
         """
@@ -79,14 +77,14 @@ class ParetoNBD(CovariateModel):
     def p_alive(self, X: Any) -> Floats:
         """Probability that each customer is still there at the end of the tenure, shape (n,), in [0, 1].
 
-        Fader & Hardie (2005), eq. 25. Raises ModelError for X that is not valid.
+        Fader & Hardie (2005). Raises ModelError for X that is not valid.
         """
-        return self._outlook(X)[0]
+        return self._alive(self._read(X))
 
     def expected_purchases(self, X: Any, t: float) -> Floats:
         """Expected purchases of each customer in the next `t` units of time, given the history, shape (n,).
 
-        Fader & Hardie (2005), eq. 41. Raises ModelError for X or t that is not valid.
+        Fader & Hardie (2005). Raises ModelError for X or t that is not valid.
         """
         check_amounts(np.array([t], dtype=np.float64), "t", self._model)
         alive, ahead = self._outlook(X)
@@ -95,22 +93,12 @@ class ParetoNBD(CovariateModel):
     def expected_purchases_new(self, t: ArrayLike, covariates: Any = None) -> Floats:
         """Expected repeat purchases of a new customer in the first `t` units of time, the shape of t.
 
-        Fader & Hardie (2005), eq. 27. covariates: of n new customers, if the model has any; t is a number or (n,) then,
+        Fader & Hardie (2005). covariates: of n new customers, if the model has any; t is a number or (n,) then,
         and so is the answer. Raises ModelError for a negative t.
         """
         times = np.asarray(t, dtype=np.float64)
         check_amounts(times.ravel(), "t", self._model)
         return expected_if_alive(self._newcomers(covariates), times)
-
-    def count_probabilities(self, t: float, up_to: int, covariates: Any = None) -> Floats:
-        """Probabilities that a new customer buys 0, 1, ..., up_to times again in `t` units, shape (up_to + 1,).
-
-        Fader & Hardie (2005), section 3. covariates: of n new customers, if the model has any; the answer is
-        (n, up_to + 1) then. Raises ModelError for a negative t or up_to.
-        """
-        check_amounts(np.array([t], dtype=np.float64), "t", self._model)
-        counts = np.arange(check_up_to(up_to, self._model) + 1.0)
-        return each_kind(partial(count_probabilities, float(t), counts), self._newcomers(covariates))
 
     def discounted_purchases(self, X: Any, rate: float, t: float = np.inf) -> Floats:
         """Expected purchases of each customer in the next `t` units, each discounted to now, shape (n,).
@@ -140,10 +128,20 @@ class ParetoNBD(CovariateModel):
 
     def _outlook(self, X: Any) -> tuple[Floats, tuple[Any, ...]]:
         """P(alive), and the parameters of each customer as a new one who is there at the end of the tenure."""
-        frequency, recency, tenure, *covariates = self._read(X)
-        r, alpha, s, beta = parameters = self._personal(covariates)
-        alive = _alive(dropout(_histories(frequency, recency, tenure, parameters)))
-        return alive, (r + frequency, alpha + tenure, s, beta + tenure)
+        frequency, _, tenure, *covariates = columns = self._read(X)
+        return self._alive(columns), self._posterior(frequency, tenure, self._personal(covariates))
+
+    def _alive(self, columns: list[Floats]) -> Floats:
+        frequency, recency, tenure, *covariates = columns
+        found = dropout(_histories(frequency, recency, tenure, self._personal(covariates)))
+        return np.minimum(np.exp(found.log_alive - found.log_total), 1.0)
+
+    def _posterior(self, frequency: Floats, tenure: Floats, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
+        r, alpha, s, beta = parameters
+        return r + frequency, alpha + tenure, s, beta + tenure
+
+    def _count_probabilities(self, t: float, counts: Floats, parameters: tuple[Any, ...], new: bool) -> Floats:
+        return count_probabilities(t, counts, parameters)
 
     def _row_likelihood(self, rows: Sequence[Levels], weight: Floats) -> ParetoNbdLikelihood:
         return ParetoNbdLikelihood(rows, weight)
@@ -210,7 +208,3 @@ def _known(count: Levels, recency: Floats, parameters: tuple[Any, ...]) -> Float
     rising = (gammaln(r + count.values) - gammaln(r))[count.codes]
     bought = r * np.log1p(recency / alpha) + count.column * np.log(alpha + recency)
     return rising - bought - s * np.log1p(recency / beta)
-
-
-def _alive(found: Dropout) -> Floats:
-    return np.minimum(np.exp(found.log_alive - found.log_total), 1.0)
