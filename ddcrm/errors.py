@@ -9,7 +9,7 @@ DdcrmError
 │   ├── MissingDataError        ... the partition is not there, or empty
 │   │   └── EarlierBatchMissingError  ... or an earlier one is not, or not yet (retry)
 │   ├── MalformedDataError      ... the bytes can't be read as the contract says
-│   └── SchemaChangedError      ... the columns are not those of the contract
+│   └── SchemaChangedError      ... what arrived is not what the contract says
 ├── QualityError
 │   ├── SuiteError              an expectation suite is wrong, or a check itself raised
 │   └── BatchRejectedError      the data failed the gate
@@ -117,7 +117,7 @@ class MalformedDataError(SourceError):
 
 
 class SchemaChangedError(SourceError):
-    """The columns that arrived are not those of the contract; facts: missing, added."""
+    """What arrived is not what the contract says (docs/schema-changes.md); facts: column, missing, added, row."""
 
 
 # quality

@@ -73,7 +73,8 @@ def _names(contract: Contract, arrival: Arrival) -> list[Change]:
     found += [Change("column_case", old, {"now": name}) for name, old in cased if name != old]
     now, before = (_common(one, other) for one, other in ((arrival.columns, arrival.columns_before),
                                                           (arrival.columns_before, arrival.columns)))  # fmt: skip
-    return found + ([Change("columns_reordered")] if now != before else [])
+    ordered = contract.server.format not in ("json", "jsonl") and contract.server.kind != "http"
+    return found + ([Change("columns_reordered")] if ordered and now != before else [])
 
 
 def _common(names: Sequence[str], others: Sequence[str]) -> list[str]:

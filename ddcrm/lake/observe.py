@@ -18,7 +18,7 @@ from ddcrm.lake.layout import LANDING_PARTITION, conformed_table, landing_table,
 
 Profiles = dict[date, dict[str, Profile]]
 
-_SAMPLE = 2_000_000  # rows beyond which a range is profiled by a sample, the same one each time
+_SAMPLE = 10_000_000  # rows beyond which a range is profiled by a sample, the same one each time
 
 
 def candidate_profiles(engine: Engine, candidate: Candidate) -> Profiles:
@@ -69,7 +69,7 @@ def _measures(column: Column) -> list[str]:
         return [f"count({name})", "NULL", "NULL", "NULL"]
     sized = f"FILTER ({name} <> 0)"
     return [f"count({name})", f"count(*) {sized}",
-            f"quantile_cont(CAST(abs({name}) AS DOUBLE), [0.25, 0.5, 0.75]) {sized}",
+            f"quantile_cont(abs(CAST({name} AS DOUBLE)), [0.25, 0.5, 0.75]) {sized}",
             f"count(*) FILTER ({name} <> 0 AND {name} % 1 = 0)"]  # fmt: skip
 
 

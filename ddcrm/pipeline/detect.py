@@ -136,12 +136,20 @@ def _more_duplicates(counts: DayCounts, before: list[tuple[int, int]], limits: C
 def explained(engine: Engine, ledger: Ledger, contract: Contract, error: SchemaChangedError) -> SchemaChangedError:
     """The error of columns that did not arrive, with what they may be called now and why; recorded."""
     day = date.fromisoformat(error.partition)
-    added = error.added.split(", ") if error.added else []
-    changes = missing_columns(engine, contract, day, error.missing.split(", "), added)
+    changes = missing_columns(engine, contract, day, *columns_named(contract, error))
     found = [Found(day, change, classify(change, engine.settings.changes)) for change in changes]
     _record(ledger, contract, found)
     return _error(contract, [each for each in found if each.verdict.level == "breaking"],
-                  missing=error.missing, **({"added": error.added} if added else {}))  # fmt: skip
+                  **{name: error.facts[name] for name in ("missing", "added") if name in error.facts})  # fmt: skip
+
+
+def columns_named(contract: Contract, error: SchemaChangedError) -> tuple[list[str], list[str]]:
+    """The columns that an error says are missing, and those that came instead; a name may have a comma in it."""
+    from ddcrm.lake.columns import needed_columns
+
+    said = f", {error.missing}, "
+    missing = [name for name in needed_columns(contract) if f", {name}, " in said]
+    return missing, error.added.split(", ") if error.added else []
 
 
 def missing_columns(

@@ -107,7 +107,7 @@ class _Work:
     def _changes(self) -> list[Change]:
         from ddcrm.contracts.amend import SILENT
         from ddcrm.lake.candidates import trial
-        from ddcrm.pipeline.detect import batch_changes_of, history_before, missing_columns
+        from ddcrm.pipeline.detect import batch_changes_of, columns_named, history_before, missing_columns
 
         contract, self.counts = self.contract, None
         history = history_before(self.engine, self.contracts, contract, self.day)
@@ -119,8 +119,7 @@ class _Work:
                 told = {change.column for change in grown}
                 changes = [each for each in changes if each.kind != "enum_grown" or each.column not in told] + grown
         except SchemaChangedError as error:
-            added = error.added.split(", ") if error.added else []
-            changes = missing_columns(self.engine, contract, self.day, error.missing.split(", "), added)
+            changes = missing_columns(self.engine, contract, self.day, *columns_named(contract, error))
         self.added = dict.fromkeys(str(each.column) for each in changes if each.kind == "column_added")
         return [change for change in changes if change.kind not in SILENT]
 

@@ -93,3 +93,30 @@ def test_a_real_contract_changes_where_it_is_told() -> None:
     assert load_text(changed.text, FILE).column("channel").source_name == "way"
     gone = set(EXAMPLE.splitlines()) - set(changed.text.splitlines())
     assert len(gone) == 1
+
+
+REPOSITORY = Path(__file__).parents[2]
+CONTRACTS = sorted([*REPOSITORY.glob("contracts/*/*.yaml"), *REPOSITORY.glob("examples/*/contracts/*/*.yaml")])
+
+
+@pytest.mark.parametrize("file", CONTRACTS, ids=lambda file: "-".join(file.parts[-4:-1]))
+def test_every_property_of_every_contract_can_be_edited(file: Path) -> None:
+    """What an edit gives reads as the same document with this one thing changed."""
+    start = Draft(file.read_text("utf-8"), file)
+    path: tuple[str | int, ...] = ("schema", 0, "properties")
+    for place in range(len(start.value(path))):
+        for key, value in (("physicalName", "a, b"), ("new", {"k": ["v"]}), ("enum", [{"value": "it's"}])):
+            wanted = parse(start.text, file).content
+            wanted["schema"][0]["properties"][place][key] = value
+            edited = start.with_value((*path, place, key), value).commented((*path, place), ["why: this"])
+            assert parse(edited.text, file).content == wanted
+        wanted = parse(start.text, file).content
+        del wanted["schema"][0]["properties"][place]
+        assert parse(start.commented_out((*path, place)).text, file).content == wanted
+    assert parse(start.appended_comment(path, ["- {a: b}"]).text, file).content == parse(start.text, file).content
+
+
+def test_windows_line_ends_stay(tmp_path: Path) -> None:
+    text = EXAMPLE.replace("\n", "\r\n")
+    changed = Draft(text, FILE).with_value(("version",), "3.0.0").text
+    assert changed == text.replace("version: 2.0.0\r\n", "version: 3.0.0\r\n")

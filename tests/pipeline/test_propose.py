@@ -15,6 +15,7 @@ from ddcrm.dates import DateRange
 from ddcrm.errors import ContractError, MissingDataError, SchemaChangedError
 from ddcrm.pipeline.ingest import extract, ingest
 from ddcrm.pipeline.propose import Proposal, propose, write
+from ddcrm.pipeline.ready import check_ready
 from tests.pipeline.reading import conformed, landed, ledger
 from tests.pipeline.shop import FIRST, Shop
 from tests.pipeline.spoils import DAY, Row, Spoil, cents, deliver, german, renamed, valued, with_channels, without
@@ -175,6 +176,8 @@ def test_from_a_change_to_conformed_rows(
     assert "`ddcrm contract propose orders --batch 2026-01-15`" in str(caught.value)
     assert landed(month.settings)[-1] == (str(CHANGED), len(month.rows[CHANGED]))
     assert max(row[0] for row in conformed(month.settings)) == "2026-01-14"
+    with pytest.raises(MissingDataError, match="has not been ingested"):
+        check_ready(month.settings, CHANGED)
 
     found = propose(month.settings, "orders", CHANGED, status="active")
     assert (found.version, found.reads, found.undecided) == ("2.0.0", True, ())
