@@ -37,8 +37,13 @@ def write_folder(target: Path, fill: Callable[[Path], None]) -> bool:
 
 def write_json(target: Path, value: Any) -> None:
     """Write `value` as JSON to `target`, in place of what was there, in one step; call it under a lock, too."""
+    write_text(target, to_json(value))
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write `text` to `target`, in place of what was there, in one step; call it under a lock, too."""
     part = target.with_name(f".{target.name}{_PART}")
-    part.write_text(to_json(value), "utf-8")
+    part.write_text(text, "utf-8")
     _sync(part)
     part.replace(target)
     _sync(target.parent)

@@ -112,6 +112,22 @@ def status(ctx: typer.Context, json: Json = False) -> None:
 
 
 @app.command()
+def report(
+    ctx: typer.Context,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="The published day; the newest where absent.")] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="The file; below the state folder where absent.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write the page of a published day: value, segments, cohorts, what moved revenue."""
+    from ddcrm.cli import commands
+
+    with handled(ctx, json) as out:
+        commands.report(out, as_of, out_file)
+
+
+@app.command()
 def doctor(ctx: typer.Context, json: Json = False) -> None:
     """Check settings, contracts, suites, secrets, lake and warehouse; says what to do about each."""
     from ddcrm.cli.doctor import doctor as examine

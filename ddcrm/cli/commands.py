@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from ddcrm.cli.output import Output
@@ -123,6 +124,15 @@ def run(out: Output, dates: DateRange, *, retrain: bool) -> None:
         if (retrain and day == dates.first) or training_due(out.settings, day):
             train(out, str(day))
         _score(out, day)
+
+
+def report(out: Output, as_of: str | None, file: Path | None) -> None:
+    """Write the page of a published day."""
+    from ddcrm.pipeline.report import report as write
+
+    result = write(out.settings, parse_day(as_of, "--as-of") if as_of else None, file)
+    out.document |= result.as_dict()
+    out.say(f"{result.as_of}: {result.file}")
 
 
 def contract_check(out: Output, names: Sequence[str]) -> None:

@@ -1,0 +1,110 @@
+"""The parts of a day's report, from what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ddcrm.report import segment_figures, value_figures
+from ddcrm.report.page import Section, Table
+from ddcrm.report.published import PublishedDay
+
+if TYPE_CHECKING:
+    from ddcrm.report.tracking import Tracked
+
+_PROFILE = (
+    "segment", "customers", "share", "revenue_share", "frequency_mean", "monetary_value_mean", "typical", "rule",
+    "action",
+)  # fmt: skip
+
+
+def facts(day: PublishedDay) -> dict[str, str]:
+    """The line of numbers on top."""
+    totals = day.totals
+    found = {"customers": f"{totals['customers']:,}"}
+    if totals["valued"]:
+        found["value of the next year"] = f"{totals['clv']:,.0f}"
+        found["purchase days expected in 90 days"] = f"{totals['orders_90d']:,.0f}"
+    if totals["p_alive"] is not None:
+        found["mean P(alive)"] = f"{totals['p_alive']:.2f}"
+    return found
+
+
+def value_section(day: PublishedDay, back_test: Mapping[str, Any] | None, tracked: Tracked | str) -> Section:
+    """Value: who speaks and why, deciles, and the model beside what came (or why there is none)."""
+    words, figures = [], []
+    if day.totals["withheld"]:
+        words.append(f"Withheld: {day.totals['withheld']}.")
+    if back_test:
+        words.append(f"{back_test['champion']} speaks of value: {back_test['reason']}.")
+        spend = {name: one["spend"] for name, one in back_test["methods"].items() if one.get("spend")}
+        figures.append(value_figures.back_test(spend, back_test["champion"]))
+    if day.found["deciles"]:
+        figures.append(value_figures.value_deciles([row["clv"] for row in day.found["deciles"]]))
+    if isinstance(tracked, str):
+        return Section("Value", [*words, f"No model of purchases beside what came: {tracked}."], figures)
+    return Section("Value", words, [*figures, *_tracked(tracked)])
+
+
+def _tracked(found: Tracked) -> list[Any]:
+    name = type(found.model).__name__
+    return [
+        value_figures.calibration(
+            found.frequency, found.predicted, found.actual, holdout_days=found.holdout_days, model=name
+        ),
+        value_figures.tracking(found.days, found.cumulative, found.expected, trained_to=found.trained_to, model=name),
+    ]
+
+
+def model_section(model: Any, unit: str, tenure: float, horizon: float) -> Section:
+    """What the model of purchases says of any history."""
+    figures = [
+        value_figures.frequency_recency(model, what, tenure=tenure, horizon=horizon, unit=unit)
+        for what in ("expected_purchases", "p_alive")
+    ]
+    return Section(f"What {type(model).__name__} says of a history", (), figures)
+
+
+def segment_sections(day: PublishedDay) -> list[Section]:
+    """A part for each scheme: sizes, migration, profiles."""
+    return [_scheme(day, scheme) for scheme in day.schemes]
+
+
+def _scheme(day: PublishedDay, scheme: str) -> Section:
+    figures = [segment_figures.rfm_grid(day.found["rfm"])] if scheme == "rfm" else []
+    figures.append(segment_figures.sizes_over_time(day.of("sizes", scheme), scheme))
+    moves = day.of("migration", scheme)
+    if moves:
+        figures.append(segment_figures.migration(moves, scheme))
+    rows = [[_text(name, row[name]) for name in _PROFILE] for row in day.of("profiles", scheme)]
+    return Section(f"Segments: {scheme}", (), figures, [Table([name.replace("_", " ") for name in _PROFILE], rows)])
+
+
+def business_section(day: PublishedDay) -> Section:
+    """Cohorts, what moved revenue, value by period."""
+    figures = []
+    if day.found["cohorts"]:
+        figures.append(segment_figures.cohorts(day.found["cohorts"]))
+    for period in sorted({row["period_days"] for row in day.found["tree"]})[:2]:
+        rows = [row for row in day.found["tree"] if row["period_days"] == period]
+        figures += [segment_figures.revenue_bridge(rows, period, split) for split in ("class", "factor")]
+    if day.found["periods"]:
+        figures.append(segment_figures.value_by_period(day.found["periods"]))
+    return Section("The business", (), figures)
+
+
+def origin_section(day: PublishedDay) -> Section:
+    """What was published, with its digests."""
+    rows = [[row["table_name"], f"{row['rows']:,}", row["digest"][:16] + " ..."] for row in day.found["publications"]]
+    words = "A digest stands for the content: the same inputs give the same one, bit for bit."
+    return Section("What was published", [words], (), [Table(["table", "rows", "digest"], rows)])
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name.endswith("share"):
+        return f"{100 * value:.1f} %"
+    if name.endswith("_mean"):
+        return f"{value:,.2f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

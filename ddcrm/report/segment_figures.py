@@ -1,0 +1,146 @@
+"""Figures about segments, cohorts and what moved revenue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ddcrm.report.style import BLUE, CYCLE, GREEN, GREY, RED, figure, heat_map, labelled, thousands
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def rfm_grid(rows: Rows) -> Figure:
+    """Customers by recency and frequency score, coloured by their mean monetary value.
+
+    rows: r, f, customers, monetary_value.
+    """
+    values, counts = np.full((5, 5), np.nan), np.zeros((5, 5), dtype=int)
+    for row in rows:
+        values[5 - row["r"], row["f"] - 1] = row["monetary_value"]
+        counts[5 - row["r"], row["f"] - 1] = row["customers"]
+    made, axes = figure("RFM: customers by recency and frequency, coloured by monetary value", height=4.6)
+    image = heat_map(axes, values, [str(n) for n in range(5, 0, -1)], [str(n) for n in range(1, 6)])
+    middle = np.nanmean([np.nanmax(values), np.nanmin(values)]) if counts.any() else 0
+    for (row_, column), count in np.ndenumerate(counts):
+        if count:
+            shade = "black" if values[row_, column] > middle else "white"
+            axes.text(column, row_, f"{count:,}", ha="center", va="center", color=shade)
+    labelled(axes, "frequency score (5: often)", "recency score (5: just now)")
+    made.colorbar(image, ax=axes, label="mean monetary value")
+    return made
+
+
+def sizes_over_time(rows: Rows, scheme: str) -> Figure:
+    """Customers of each segment of a scheme over the published days; rows: as_of, segment, customers."""
+    days = sorted({row["as_of"] for row in rows})
+    known = {(row["segment"], row["as_of"]): row["customers"] for row in rows}
+    last = {name: known.get((name, days[-1]), 0) for name in {row["segment"] for row in rows}}
+    names = sorted(last, key=lambda name: (-last[name], name))
+    made, axes = figure(f"Segments of {scheme} over time", width=8.2)
+    axes.set_prop_cycle(color=CYCLE)
+    for number, name in enumerate(names):
+        style = "-" if number < len(CYCLE) else "--"
+        counts = [known.get((name, day), 0) for day in days]
+        axes.plot(days, counts, style, marker="o", markersize=2.5, label=name)
+    labelled(axes, f"day, up to {days[-1]}", "customers")
+    axes.set_ylim(bottom=0)
+    _sparse_days(axes, days)
+    thousands(axes)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, frameon=False)
+    return made
+
+
+def migration(rows: Rows, scheme: str) -> Figure:
+    """Customers who went from one segment to another since the day before; rows: from_segment, to_segment, customers.
+
+    Shares are of the segment that they come from, so that small segments can be read beside large ones.
+    """
+    sources = sorted({row["from_segment"] for row in rows})
+    targets = sorted({row["to_segment"] for row in rows})
+    counts = np.zeros((len(sources), len(targets)))
+    for row in rows:
+        counts[sources.index(row["from_segment"]), targets.index(row["to_segment"])] += row["customers"]
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(100 * counts, totals, out=np.full_like(counts, np.nan), where=counts > 0)
+    size = 1.6 + 0.34 * len(sources)
+    made, axes = figure(
+        f"Migration in {scheme} since the day before, % of the segment left", width=8.2, height=max(size, 3)
+    )
+    image = heat_map(axes, shares, sources, targets, "{:.1f}")
+    axes.tick_params(axis="x", rotation=40)
+    for label in axes.get_xticklabels():
+        label.set_horizontalalignment("right")
+    labelled(axes, "to", "from")
+    made.colorbar(image, ax=axes, label="%")
+    return made
+
+
+def cohorts(rows: Rows) -> Figure:
+    """Retention by cohort and month since; rows: cohort, months_since, customers, retention."""
+    names = sorted({row["cohort"] for row in rows})[-24:]
+    months = 1 + max((row["months_since"] for row in rows if row["cohort"] in names), default=0)
+    values, sizes = np.full((len(names), months), np.nan), dict.fromkeys(names, 0)
+    for row in rows:
+        if row["cohort"] in sizes:
+            values[names.index(row["cohort"]), row["months_since"]] = 100 * row["retention"]
+            sizes[row["cohort"]] = row["customers"]
+    values[:, 0] = np.nan  # always everybody
+    labels = [f"{name:%Y-%m} ({sizes[name]:,})" for name in names]
+    made, axes = figure("Retention by month of first purchase, %", width=9, height=1.4 + 0.25 * len(names))
+    image = heat_map(axes, values, labels, [str(n) for n in range(months)], "{:.0f}")
+    labelled(axes, "months since the first purchase", "cohort (customers)")
+    made.colorbar(image, ax=axes, label="% who bought")
+    return made
+
+
+def revenue_bridge(rows: Rows, period_days: int, split: str) -> Figure:
+    """From the revenue of the period before to that of the last one, step by step; rows of revenue_tree for it."""
+    total = next(row for row in rows if row["split"] == "total")
+    order = ("new", "returned", "kept", "lost", "passive") if split == "class" else (
+        "customers", "orders_per_customer", "spend_per_order")  # fmt: skip
+    parts = {row["node"]: float(row["change"]) for row in rows if row["split"] == split}
+    steps = [(name, parts[name]) for name in order if name in parts]
+    names = ["before", *(name.replace("_", " ") for name, _ in steps), "after"]
+    made, axes = figure(f"What moved revenue: the last {period_days} days against the {period_days} before")
+    level = float(total["revenue_before"])
+    axes.bar(0, level, color=GREY)
+    for place, (_, change) in enumerate(steps, start=1):
+        axes.bar(place, change, bottom=level, color=GREEN if change >= 0 else RED)
+        axes.annotate(f"{change:+,.0f}", (place, max(level, level + change)), xytext=(0, 3), textcoords="offset points",
+                      ha="center", fontsize=8)  # fmt: skip
+        level += change
+    axes.bar(len(names) - 1, float(total["revenue_after"]), color=BLUE)
+    axes.set_xticks(range(len(names)), names)
+    labelled(axes, "class of customer" if split == "class" else "factor", "revenue")
+    thousands(axes)
+    return made
+
+
+def value_by_period(rows: Rows) -> Figure:
+    """Revenue and profit by month; rows: period, revenue, profit (None where it is not known)."""
+    made, axes = figure("Revenue and profit by month")
+    periods = np.array([row["period"] for row in rows], dtype="datetime64[D]")
+    axes.plot(periods, [float(row["revenue"]) for row in rows], color=GREY, marker="o", markersize=3, label="revenue")
+    profits = [np.nan if row["profit"] is None else float(row["profit"]) for row in rows]
+    if np.isfinite(profits).any():
+        axes.plot(periods, profits, color=BLUE, marker="o", markersize=3, label="profit")
+    labelled(axes, "month (the last one up to the day)", "money")
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    thousands(axes)
+    axes.legend(loc="upper left", frameon=False)
+    made.autofmt_xdate(rotation=0, ha="center")
+    return made
+
+
+def _sparse_days(axes: Any, days: Sequence[date]) -> None:
+    """At most eight of the days as ticks, the last one among them."""
+    step = -(-len(days) // 8)
+    shown = sorted(days[::-1][::step])
+    axes.set_xticks(shown, [f"{day:%m-%d}" for day in shown])
