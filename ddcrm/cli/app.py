@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -100,6 +100,27 @@ def plan(ctx: typer.Context, first: First = None, last: Last = None, json: Json 
 
     with handled(ctx, json) as out:
         show(out, commands.days(None, first, last) if first or last else None)
+
+
+@app.command()
+def backfill(
+    ctx: typer.Context,
+    first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD (included).")],
+    dag: Annotated[str, typer.Option(help="The DAG to run.")] = "crm_ingest",
+    runs: Annotated[int, typer.Option("--max-active-runs", min=1, help="Days at once.")] = 1,
+    behavior: Annotated[
+        Literal["none", "failed", "completed"], typer.Option("--reprocess", help="Which days to run again.")
+    ] = "completed",
+    yes: Annotated[bool, typer.Option("--yes", help="Ask Airflow to run them.")] = False,
+    json: Json = False,
+) -> None:
+    """Say which partitions a range of days means; with --yes let Airflow run them."""
+    from ddcrm.cli import backfill as command
+    from ddcrm.cli import commands
+
+    with handled(ctx, json) as out:
+        command.backfill(out, commands.days(None, first, last), dag, runs, behavior, yes=yes)
 
 
 @app.command()
