@@ -22,6 +22,7 @@ RIVALS = {"lifetimes": "peer", "pymc-marketing": "pymc"}
 
 STAGES: dict[str, tuple[str, ...]] = {
     "summary from transactions": ("summary",),
+    "the same in the engine, from the file": ("summary in the engine",),
     "fit BG/NBD": ("fit BG/NBD",),
     "fit MBG/NBD": ("fit MBG/NBD",),
     "fit Pareto/NBD": ("fit Pareto/NBD",),

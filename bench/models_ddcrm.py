@@ -17,10 +17,10 @@ from bench.marks import Marks
 
 marks = Marks(float(sys.argv[4]))
 
-import ibis
 import numpy as np
+import pyarrow.parquet as pq
 
-from ddcrm.features.purchases import purchase_features
+from ddcrm.features.summary import purchase_summary
 from ddcrm.features.units import model_times
 from ddcrm.models import MBGNBD, BetaGeoNBD, GammaGamma, ParetoNBD
 from ddcrm.scoring.value import expected_spend, outlook
@@ -29,12 +29,14 @@ from ddcrm.settings import PurchaseSettings, ValueSettings
 COLUMNS = ("recency_days", "tenure_days", "frequency", "repeat_monetary_value")
 marks.end("imports")
 
-engine = ibis.duckdb.connect(threads=len(os.sched_getaffinity(0)))
-orders = engine.read_parquet(sys.argv[1])
-features = engine.to_pyarrow(purchase_features(orders, date.fromisoformat(sys.argv[2]), PurchaseSettings(), COLUMNS))
-columns = {name: features[name].to_numpy() for name in COLUMNS}
-del features
+as_of = date.fromisoformat(sys.argv[2])
+orders = pq.read_table(sys.argv[1], columns=["customer_key", "event_date", "amount"])
+marks.end("read")
+
+summary = purchase_summary(orders, as_of)
+columns = {name: summary[name].to_numpy() for name in COLUMNS}
 marks.end("summary")
+del orders, summary
 
 times = model_times(columns, 1.0)
 fits = {}
@@ -51,6 +53,19 @@ seen = outlook(fits["BG/NBD"], columns, ValueSettings(unit_days=1.0), days=(90, 
 value = seen.discounted * expected_spend(spend, columns)
 marks.end("CLV")
 
+import ibis
+
+from ddcrm.features.purchases import purchase_features
+
+engine = ibis.duckdb.connect(threads=len(os.sched_getaffinity(0)))
+marks.end("import the engine")
+
+features = purchase_features(engine.read_parquet(sys.argv[1]), as_of, PurchaseSettings(), COLUMNS)
+known = engine.to_pyarrow(features)
+marks.end("summary in the engine")
+
+if any(np.nansum(known[name].to_numpy()) != np.nansum(columns[name]) for name in COLUMNS[:3]):
+    raise SystemExit("the two summaries differ")
 likelihoods = {name: {"ddcrm": model.log_likelihood_} for name, model in fits.items()}
 for file in map(Path, sys.argv[5:]):
     for name, found in json.loads(file.read_text("utf-8"))["parameters"].items():

@@ -1,0 +1,116 @@
+"""Frequency, recency, tenure and repeat spend from orders in memory: what the models of value learn from, and no more.
+
+The pipeline computes features in the engine, from data of any size; this is for a table of orders that is at hand. The
+columns are those of `purchase_features`, to the bit: customers become numbers, customer and day one sorted integer,
+and money is summed in cents, exactly.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddcrm.settings import PurchaseSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Whole = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+def purchase_summary(orders: pa.Table, as_of: date, purchase: PurchaseSettings | None = None) -> pa.Table:
+    """customer_id, frequency, recency_days, tenure_days and repeat_monetary_value of each customer, as of a day.
+
+    orders: order lines with customer_key, event_date (date) and amount (decimal with at most two places, whole numbers,
+    or floats, which are rounded to cents); status where the settings exclude some. The rows stand in the order in which
+    customers first appear. Feed them to `model_times`, or to a model whose unit of time is a day.
+    """
+    purchase = purchase or PurchaseSettings()
+    lines = _counted(orders, as_of, purchase)
+    customer = lines["customer_key"].combine_chunks().dictionary_encode()
+    code = customer.indices.to_numpy()
+    day = (_days(lines["event_date"].combine_chunks()) - _day_number(as_of)).astype(np.int64)  # 0 is as_of
+    cents, bought = _money(lines["amount"].combine_chunks(), purchase.counts)
+    times = _times(code, day, bought, len(customer.dictionary))
+    later = day > times["first"][code]
+    spent = np.bincount(code[later], cents[later].astype(np.float64), len(customer.dictionary))  # exact up to 2^53
+    return _table(customer.dictionary, times, spent)
+
+
+def _counted(orders: pa.Table, as_of: date, purchase: PurchaseSettings) -> pa.Table:
+    """The lines that count at all; a table is copied only where some do not."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keep = []
+    if (last := pc.max(orders["event_date"]).as_py()) is not None and last > as_of:
+        keep.append(pc.less_equal(orders["event_date"], pa.scalar(as_of)))
+    for name in ("customer_key", "event_date"):
+        if orders[name].null_count:
+            keep.append(pc.is_valid(orders[name]))
+    if purchase.exclude_status:
+        keep.append(pc.invert(pc.is_in(orders["status"], pa.array(purchase.exclude_status))))
+    lines = orders.select(["customer_key", "event_date", "amount"])
+    for number, mask in enumerate(keep):
+        keep[number] = mask if number == 0 else pc.and_(keep[number - 1], mask)
+    return lines.filter(keep[-1]) if keep else lines
+
+
+def _days(column: pa.Array) -> NDArray[np.int32]:
+    import pyarrow as pa
+
+    return column.cast(pa.date32()).view(pa.int32()).to_numpy()
+
+
+def _day_number(day: date) -> int:
+    return day.toordinal() - date(1970, 1, 1).toordinal()
+
+
+def _money(column: pa.Array, counts: str) -> tuple[Whole, Flags]:
+    """Cents, 0 where unknown, and whether a line makes its day a purchase day."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    known = pc.is_valid(column).to_numpy(zero_copy_only=False)
+    money = pc.fill_null(column.cast(pa.decimal128(18, 2)), 0)
+    words = np.frombuffer(money.buffers()[1], dtype="<i8")  # two for each number, the lower one first: 18 digits fit it
+    cents = words[2 * money.offset :: 2][: len(money)]
+    return cents, np.ones(len(cents), bool) if counts == "any" else known & (
+        cents >= (0 if counts == "non_negative" else 1)
+    )
+
+
+def _times(code: NDArray[Any], day: Whole, bought: Flags, n: int) -> dict[str, Whole]:
+    """Purchase days, and the first and last of them, of each customer; first is after all days where there is none."""
+    base = int(day.min(initial=0))
+    bits = (int(day.max(initial=0)) - base + 1).bit_length()
+    key = ((code.astype(np.int64) << bits) | (day - base))[bought]
+    key.sort()
+    key = key[np.append(True, key[1:] != key[:-1])[: len(key)]]
+    days, who = (key & ((1 << bits) - 1)) + base, key >> bits
+    count = np.bincount(who, minlength=n)
+    end = np.cumsum(count)
+    some, first, last = count > 0, np.ones(n, np.int64), np.zeros(n, np.int64)
+    first[some], last[some] = days[(end - count)[some]], days[end[some] - 1]
+    return {"count": count, "first": first, "last": last}
+
+
+def _table(customers: pa.Array, times: dict[str, Whole], spent: NDArray[Any]) -> pa.Table:
+    import pyarrow as pa
+
+    some = times["count"] > 0
+    count, first, last = (times[name][some] for name in ("count", "first", "last"))
+    again = count > 1
+    mean = np.where(again, np.maximum(spent[some] / 100, 0.0) / np.maximum(count - 1, 1), np.nan)
+    columns = {
+        "customer_id": customers if some.all() else customers.filter(pa.array(some)),
+        "frequency": pa.array((count - 1).astype(np.int32)),
+        "recency_days": pa.array((-last).astype(np.int32)),
+        "tenure_days": pa.array((-first).astype(np.int32)),
+        "repeat_monetary_value": pa.array(mean, mask=~again),
+    }
+    return pa.table(columns)

@@ -1,0 +1,98 @@
+"""The summary of orders in memory against the feature query in the engine."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from ddcrm.features.purchases import purchase_features
+from ddcrm.features.summary import purchase_summary
+from ddcrm.settings import PurchaseSettings
+from tests.models.cohort import CDNOW, cdnow_summary
+
+AS_OF = date(2026, 3, 31)
+COLUMNS = ["recency_days", "tenure_days", "frequency", "repeat_monetary_value"]
+
+
+def orders(n: int = 3000, seed: int = 1) -> pa.Table:
+    """Lines with returns, zeros, unknown customers and amounts, and days after AS_OF."""
+    random = np.random.default_rng(seed)
+    cents = random.choice([0, -500, 100, 1999, 123456], n) + random.integers(0, 3, n)
+    amounts = [None if random.random() < 0.02 else Decimal(int(value)) / 100 for value in cents]
+    keys = [None if value == 0 else f"C{value}" for value in random.integers(0, 400, n)]
+    days = [AS_OF + timedelta(days=int(value)) for value in random.integers(-300, 20, n)]
+    return pa.table(
+        {
+            "customer_key": pa.array(keys),
+            "order_id": pa.array([str(i) for i in range(n)]),
+            "event_date": pa.array(days),
+            "amount": pa.array(amounts, pa.decimal128(18, 2)),
+            "status": pa.array(random.choice(["open", "cancelled", None], n).tolist(), pa.string()),
+        }
+    )
+
+
+def by_engine(lines: pa.Table, purchase: PurchaseSettings) -> pd.DataFrame:
+    engine = ibis.duckdb.connect()
+    return frame(engine.to_pyarrow(purchase_features(engine.create_table("o", lines), AS_OF, purchase, COLUMNS)))
+
+
+def frame(table: pa.Table) -> pd.DataFrame:
+    return table.to_pandas().set_index("customer_id").sort_index()[COLUMNS]
+
+
+@pytest.mark.parametrize("counts", ["positive", "non_negative", "any"])
+@pytest.mark.parametrize("excluded", [(), ("cancelled",)])
+def test_it_is_the_feature_query_to_the_bit(counts: Any, excluded: tuple[str, ...]) -> None:
+    purchase = PurchaseSettings(counts=counts, exclude_status=excluded)
+    lines = orders()
+    if counts == "any":  # a day whose amounts are all unknown would be a purchase day of unknown spend
+        lines = lines.filter(pc.is_valid(lines["amount"]))
+    found = frame(purchase_summary(lines, AS_OF, purchase))
+    assert len(found) > 300
+    assert found["repeat_monetary_value"].gt(0).any()
+    pd.testing.assert_frame_equal(found, by_engine(lines, purchase), check_exact=True)
+
+
+def test_chunks_and_slices_change_nothing() -> None:
+    lines = orders()
+    pieces = pa.concat_tables([lines.slice(0, 7), lines.slice(7, 1000), lines.slice(1007)])
+    assert purchase_summary(pieces, AS_OF).equals(purchase_summary(lines, AS_OF))
+    part = purchase_summary(lines.slice(500, 900), AS_OF)
+    pd.testing.assert_frame_equal(frame(part), by_engine(lines.slice(500, 900), PurchaseSettings()), check_exact=True)
+
+
+def test_nobody_bought_anything() -> None:
+    lines = orders().slice(0, 0)
+    assert purchase_summary(lines, AS_OF).num_rows == 0
+    returns = pa.table({"customer_key": ["a"], "event_date": [AS_OF], "amount": pa.array([Decimal(-1)])})
+    assert purchase_summary(returns, AS_OF).num_rows == 0
+
+
+@pytest.mark.skipif(not CDNOW.is_file(), reason=f"CDNOW is not at {CDNOW}: set DDCRM_TEST_DATA")
+def test_the_literatures_summary_of_cdnow() -> None:
+    cdnow = cdnow_summary()
+    names = ["master_id", "customer", "date", "cds", "spent"]
+    lines = pd.read_csv(CDNOW, sep=r"\s+", header=None, names=names, dtype={"date": str})
+    table = pa.table(
+        {
+            "customer_key": lines["customer"],
+            "event_date": pa.array(pd.to_datetime(lines["date"], format="%Y%m%d").dt.date),
+            "amount": lines["spent"],
+        }
+    )
+    found = purchase_summary(table, date(1997, 9, 30), PurchaseSettings(counts="non_negative")).to_pandas()
+    found = found.set_index("customer_id").sort_index()
+    assert found["frequency"].tolist() == cdnow["frequency"].tolist()
+    np.testing.assert_allclose(found["tenure_days"] / 7, cdnow["tenure"], rtol=1e-12)
+    np.testing.assert_allclose((found["tenure_days"] - found["recency_days"]) / 7, cdnow["recency"], atol=1e-12)
+    again = found["frequency"] > 0
+    np.testing.assert_allclose(found["repeat_monetary_value"][again], cdnow["monetary_value"][again], rtol=1e-12)
