@@ -55,7 +55,8 @@ class DdcrmError(Exception):
     def _text(self) -> str:
         where = ", ".join(f"{name} {value}" for name, value in self.facts.items())
         text = f"{self.message} ({where})" if where and self.message else self.message or where
-        return f"{text}. {self.hint}" if self.hint else text
+        stop = "" if text.endswith((".", "?", "!")) else "."
+        return f"{text}{stop} {self.hint}" if self.hint else text
 
     def as_dict(self) -> dict[str, Any]:
         """The error as JSON-ready values: type, message, hint and facts."""

@@ -6,9 +6,10 @@ environment (`DDCRM_SECRET_<NAME>`) or from a resolver that the caller hands ove
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -223,14 +224,16 @@ class Settings(BaseSettings):
         copy._resolver = resolver
         return copy
 
-    def secret(self, name: str) -> str:
-        """The value of the secret `name`; raises SettingsError naming the variable where it is not to be had."""
-        variable = f"DDCRM_SECRET_{name.upper().replace('-', '_')}"
+    def secret(self, name: str, **facts: Any) -> str:
+        """The value of the secret `name`; raises SettingsError naming the variable where it is not to be had.
+
+        facts: who asks (source, partition), for the error.
+        """
+        variable = secret_variable(name)
         value = os.environ.get(variable) or (self._resolver(name) if self._resolver else None)
         if not value:
-            raise SettingsError(
-                f"the secret {name!r} is not set", hint=f"Set {variable}, or an Airflow connection called {name}."
-            )
+            hint = f"Set {variable}, or an Airflow connection called {name}."
+            raise SettingsError(f"the secret {name!r} is not set", **facts, hint=hint)
         return value
 
     @classmethod
@@ -246,10 +249,17 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
+def secret_variable(name: str) -> str:
+    """The variable that holds the secret `name`."""
+    return f"DDCRM_SECRET_{name.upper().replace('-', '_')}"
+
+
 def find_project(start: Path | None = None) -> Path:
     """The folder of `ddcrm.toml`: DDCRM_PROJECT_DIR, else the first one from `start` (or here) upwards."""
     named = os.environ.get("DDCRM_PROJECT_DIR")
     here = Path(named) if named and start is None else (start or Path.cwd()).resolve()
+    if not here.is_dir():
+        raise SettingsError(f"there is no folder {here}", hint="Correct --project or DDCRM_PROJECT_DIR.")
     for folder in (here, *here.parents):
         if (folder / "ddcrm.toml").is_file():
             return folder
@@ -264,19 +274,12 @@ def load_settings(project: Path | None = None, **overrides: Any) -> Settings:
     folder = find_project(project)
     try:
         values = tomllib.loads((folder / "ddcrm.toml").read_text("utf-8"))
-        unknown = set(values) - set(Settings.model_fields)
-        if unknown:
-            raise SettingsError(f"{folder / 'ddcrm.toml'} has unknown settings: {', '.join(sorted(unknown))}")
+        _refuse_unknown(values, folder / "ddcrm.toml")
         settings = Settings(**{**values, "project_dir": folder})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{folder / 'ddcrm.toml'} can't be read: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(
-            f"the setting {name} is wrong: {first['msg']}",
-            hint=f"See {folder / 'ddcrm.toml'} and the DDCRM_* variables.",
-        ) from None
+        raise _wrong(error.errors()[0], folder / "ddcrm.toml") from None
     settings = settings.model_copy(update=overrides)
     settings = settings.model_copy(
         update={"published_expectations_dir": settings.published_expectations_dir or settings.expectations_dir}
@@ -284,3 +287,34 @@ def load_settings(project: Path | None = None, **overrides: Any) -> Settings:
     folders = ("state_dir", "sources_dir", "contracts_dir", "expectations_dir", "published_expectations_dir")
     resolved = {name: (folder / getattr(settings, name)).resolve() for name in folders}
     return settings.model_copy(update={"project_dir": folder, **resolved})
+
+
+def _refuse_unknown(values: Mapping[str, Any], file: Path) -> None:
+    known = [name for name in Settings.model_fields if name != "project_dir"]
+    unknown = sorted(set(values) - set(Settings.model_fields))
+    if unknown:
+        raise SettingsError(f"there is no setting {unknown[0]!r}", file=file, hint=_known(unknown[0], known))
+
+
+def _wrong(found: Mapping[str, Any], file: Path) -> SettingsError:
+    """The error for the first thing that pydantic finds."""
+    path = [str(part) for part in found["loc"]]
+    name = ".".join(path)
+    if found["type"] == "extra_forbidden":
+        return SettingsError(f"there is no setting {name!r}", file=file, hint=_known(path[-1], _names_in(path[:-1])))
+    return SettingsError(f"the setting {name} is wrong: {found['msg']}", hint=f"See {file} and the DDCRM_* variables.")
+
+
+def _names_in(path: list[str]) -> list[str]:
+    """The settings of the group at `path`; the names in [sources] are the project's own."""
+    if path[0] == "sources":
+        return list(SourceSettings.model_fields)
+    group: Any = Settings
+    for name in path:
+        group = group.model_fields[name].annotation
+    return list(group.model_fields)
+
+
+def _known(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(known)}."

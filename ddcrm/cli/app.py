@@ -22,12 +22,19 @@ warehouse_app = typer.Typer(no_args_is_help=True, help="The warehouse: what is p
 app.add_typer(contract_app, name="contract")
 app.add_typer(warehouse_app, name="warehouse")
 
+DAY = "YYYY-MM-DD"
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Sources = Annotated[list[str] | None, typer.Argument(help="Sources; all of them where none is named.")]
-First = Annotated[str | None, typer.Option("--from", help="First day, YYYY-MM-DD.")]
-Last = Annotated[str | None, typer.Option("--to", help="Last day, YYYY-MM-DD (included).")]
-Day = Annotated[str | None, typer.Option("--date", help="One day, YYYY-MM-DD.")]
-AsOf = Annotated[str, typer.Option("--as-of", help="The day at whose end things were known, YYYY-MM-DD.")]
+First = Annotated[str | None, typer.Option("--from", metavar=DAY, help="First day.")]
+Last = Annotated[str | None, typer.Option("--to", metavar=DAY, help="Last day (included).")]
+Day = Annotated[str | None, typer.Option("--date", metavar=DAY, help="One day.")]
+AsOf = Annotated[str, typer.Option("--as-of", metavar=DAY, help="The day at whose end things were known.")]
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
 
 
 @app.callback()
@@ -35,11 +42,10 @@ def options(
     ctx: typer.Context,
     project: Annotated[Path | None, typer.Option(help="Folder of ddcrm.toml; here or above where absent.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and every step.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Print the version and stop.")
+    ] = False,
 ) -> None:
-    if version:
-        typer.echo(__version__)
-        raise typer.Exit
     ctx.obj = Output(project=project, debug=debug)
 
 
@@ -52,7 +58,7 @@ def ingest(
     last: Last = None,
     json: Json = False,
 ) -> None:
-    """Extract, conform and audit a day or a range of days of some or all sources."""
+    """Extract, conform and audit days of some or all sources."""
     from ddcrm.cli import commands
 
     with handled(ctx, json) as out:
@@ -80,12 +86,15 @@ def score(ctx: typer.Context, as_of: AsOf, json: Json = False) -> None:
 @app.command()
 def run(
     ctx: typer.Context,
-    first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
-    last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD (included).")],
+    first: Annotated[str, typer.Option("--from", metavar=DAY, help="First day.")],
+    last: Annotated[str, typer.Option("--to", metavar=DAY, help="Last day (included).")],
     retrain: Annotated[bool, typer.Option("--train", help="Train as of the first day in any case.")] = False,
     json: Json = False,
 ) -> None:
-    """Ingest the days, train where no model is there yet, score and publish each day."""
+    """Ingest the days, train where it is due, score and publish.
+
+    Training is due on Sundays, and where no model is there yet.
+    """
     from ddcrm.cli import commands
 
     with handled(ctx, json) as out:
@@ -94,7 +103,10 @@ def run(
 
 @app.command()
 def plan(ctx: typer.Context, first: First = None, last: Last = None, json: Json = False) -> None:
-    """What must be restated because contracts, suites, code, models or late batches changed; changes nothing."""
+    """What must be restated; changes nothing.
+
+    Restated is what contracts, suites, code, models or late batches have changed.
+    """
     from ddcrm.cli import commands
     from ddcrm.cli.plan import plan as show
 
@@ -150,7 +162,10 @@ def report(
 
 @app.command()
 def doctor(ctx: typer.Context, json: Json = False) -> None:
-    """Check settings, contracts, suites, secrets, lake and warehouse; says what to do about each."""
+    """Check everything that a run needs; says what to do about it.
+
+    Looked at are settings, lake, contracts, suites, secrets and warehouse.
+    """
     from ddcrm.cli.doctor import doctor as examine
 
     with handled(ctx, json) as out:
@@ -162,7 +177,7 @@ def demo(
     ctx: typer.Context,
     stop: Annotated[bool, typer.Option("--exit", help="Stop Airflow when all is done.")] = False,
 ) -> None:
-    """Make the demo company, load its history, and run the DAGs in a real Airflow."""
+    """Make the demo company and run the DAGs in a real Airflow."""
     with handled(ctx, False) as out:
         from ddcrm.demo.run import run_demo
 
@@ -180,7 +195,7 @@ def contract_check(ctx: typer.Context, sources: Sources = None, json: Json = Fal
 
 @contract_app.command("diff")
 def contract_diff(ctx: typer.Context, source: str, old: str, new: str, json: Json = False) -> None:
-    """What a version of a contract changes against another one, and how serious each change is."""
+    """What a version changes against another, and how seriously."""
     from ddcrm.cli.contracts import diff
 
     with handled(ctx, json) as out:
@@ -191,13 +206,16 @@ def contract_diff(ctx: typer.Context, source: str, old: str, new: str, json: Jso
 def contract_propose(
     ctx: typer.Context,
     source: str,
-    batch: Annotated[str, typer.Option("--batch", help="The batch that looks otherwise, YYYY-MM-DD.")],
+    batch: Annotated[str, typer.Option("--batch", metavar=DAY, help="The batch that looks otherwise.")],
     version: Annotated[str | None, typer.Option("--version", help="Of the new version; else the next one.")] = None,
     target: Annotated[Path | None, typer.Option("--out", help="The file; else the contract's own folder.")] = None,
     active: Annotated[bool, typer.Option("--active", help="Let it read at once: status active, not proposed.")] = False,
     json: Json = False,
 ) -> None:
-    """Write the next version of a contract, from what changed in a batch; a person checks and commits it."""
+    """Write the next version, from what changed in a batch.
+
+    A person checks and commits it.
+    """
     from ddcrm.cli.contracts import propose
 
     with handled(ctx, json) as out:

@@ -18,30 +18,37 @@ def days(day: str | None, first: str | None, last: str | None) -> DateRange:
         return DateRange.parse(day)
     if first and last and not day:
         return DateRange.parse(first, last)
+    if day:
+        raise SettingsError("--date and --from or --to exclude each other", hint="Give a day or a range.")
     raise SettingsError("which days?", hint="Give --date DAY, or --from DAY --to DAY.")
 
 
-def ingest(out: Output, names: Sequence[str], dates: DateRange) -> None:
-    """All named sources, one after another; one that fails does not stop the others."""
+def ingest(out: Output, names: Sequence[str], dates: DateRange) -> list[str]:
+    """All named sources, one after another; one that fails does not stop the others. Returns those that failed."""
     from ddcrm.pipeline.ingest import ingest as step
 
+    failed = []
     for name in _chosen(out, names):
         try:
             result = step(out.settings, name, dates)
         except DdcrmError as error:
             out.error(error)
+            failed.append(name)
             continue
         out.add("ingested", result.as_dict())
         _say_ingested(out, result.as_dict())
+    return failed
 
 
 def _chosen(out: Output, names: Sequence[str]) -> Sequence[str]:
+    from ddcrm.contracts.odcs import suggest
     from ddcrm.pipeline.ingest import sources
 
     known = sources(out.settings)
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise SettingsError(f"there is no source {', '.join(unknown)}", hint=f"There are: {', '.join(known)}.")
+        hint = suggest(unknown[0], list(known)) or f"Known are {', '.join(known)}."
+        raise SettingsError(f"there is no source {unknown[0]!r}", hint=hint)
     if not known:
         raise SettingsError(f"there are no contracts in {out.settings.contracts_dir}")
     return list(dict.fromkeys(names)) or known
@@ -116,9 +123,8 @@ def run(out: Output, dates: DateRange, *, retrain: bool) -> None:
     """Ingest the range, then day by day train where it is due, score and publish."""
     from ddcrm.pipeline.train import training_due
 
-    ingest(out, [], dates)
-    if out.failed:
-        out.say("nothing was scored: mend the sources above and run again")
+    if failed := ingest(out, [], dates):
+        out.say(f"nothing was scored: mend what is said above of {', '.join(failed)}, and run again")
         return
     for day in dates:
         if (retrain and day == dates.first) or training_due(out.settings, day):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ddcrm.cli.backtest import sentence
 from ddcrm.cli.output import Output
+
+if TYPE_CHECKING:
+    from ddcrm.warehouse.records import Run
 
 
 def show(out: Output) -> None:
@@ -47,11 +52,13 @@ def show(out: Output) -> None:
         for found in (model.card["parameters"]["backtest"] for model in status.models if model.name == "value"):
             out.say(sentence(found))
     for run in status.running:
-        out.say(f"running    {run.step} {run.source or ''} {_day(run)} since {run.started_at}")
+        out.say(f"running    {_what(run)} since {run.started_at:%Y-%m-%d %H:%M:%S%z}")
     for run in status.failed:
-        out.say(f"failed     {run.step} {run.source or ''} {_day(run)}: {run.error_message}")
+        out.say(f"failed     {_what(run)}: {run.error_message}")
 
 
-def _day(run: object) -> str:
-    first, last, as_of = (getattr(run, name) for name in ("partition_first", "partition_last", "as_of"))
-    return str(as_of or (first if first == last else f"{first}..{last}"))
+def _what(run: Run) -> str:
+    """The step, its source where it has one, its days."""
+    first, last = run.partition_first, run.partition_last
+    days = run.as_of or (first if first == last else f"{first}..{last}")
+    return " ".join(str(part) for part in (run.step, run.source, days) if part)

@@ -72,11 +72,12 @@ def _service(contract: Contract, settings: Settings, day: date) -> Service:
             hint="Set its location in ddcrm.toml under [sources], or in the contract.",
         )
     path = _filled(str(options.get("path", "")), day, contract)
+    facts = {"source": contract.source, "partition": str(day)}
     return Service(
         base=base,
         path=path,
-        facts={"source": contract.source, "partition": str(day)},
-        auth=_auth(contract, settings),
+        facts=facts,
+        auth=_auth(contract, settings, facts),
         selector=str(options.get("data_selector") or "$"),
         max_retries=int(options.get("max_retries", 5)),
         timeout_seconds=float(options.get("timeout_seconds", 60)),
@@ -95,7 +96,7 @@ def _endpoint(contract: Contract, day: date) -> dict[str, Any]:
     return {"params": params, "paginator": _ENDLESS.get(str(paginator.get("type")), {}) | paginator}
 
 
-def _auth(contract: Contract, settings: Settings) -> dict[str, Any] | None:
+def _auth(contract: Contract, settings: Settings, facts: dict[str, Any]) -> dict[str, Any] | None:
     """How to authenticate in dlt's words, with the secret's value."""
     auth = dict(contract.server.options.get("auth") or {})
     if not auth:
@@ -107,7 +108,8 @@ def _auth(contract: Contract, settings: Settings) -> dict[str, Any] | None:
             source=contract.source,
             file=contract.file,
         )
-    return {**auth, "type": "http_basic" if kind == "basic" else kind, _AUTHS[kind]: settings.secret(secret)}
+    value = settings.secret(secret, **facts)
+    return {**auth, "type": "http_basic" if kind == "basic" else kind, _AUTHS[kind]: value}
 
 
 def _has_day(contract: Contract) -> bool:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import requests
 
 LONGEST_WAIT_SECONDS = 300
+# dlt looks for secrets in an Airflow that is installed, whose import makes ~/airflow and a database in it
+_DLT_SETTINGS = {"RUNTIME__DLTHUB_TELEMETRY": "false", "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Service:
 
     def items(self, endpoint: dict[str, Any]) -> Iterator[Any]:
         """The items of all pages in their order."""
-        os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+        os.environ.update(_DLT_SETTINGS)
         from dlt.sources.rest_api import rest_api_resources
 
         escaped = {name: _escaped(value) for name, value in endpoint["params"].items()}

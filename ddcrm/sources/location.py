@@ -127,7 +127,7 @@ def locate(contract: Contract, settings: Settings, day: date, partition: str) ->
         shown,
         name if remote else str(settings.sources_dir / Path(name)),
         facts,
-        _options(contract, settings) if remote else {},
+        _options(contract, settings, facts) if remote else {},
     )
 
 
@@ -150,12 +150,12 @@ def missing(locations: list[Location]) -> MissingDataError:
     )
 
 
-def _options(contract: Contract, settings: Settings) -> dict[str, Any]:
+def _options(contract: Contract, settings: Settings, facts: dict[str, Any]) -> dict[str, Any]:
     """The secret of a remote file: a JSON object with what fsspec's file system takes (key, secret, token, ...)."""
     if contract.server.secret is None:
         return {}
     try:
-        options = json.loads(settings.secret(contract.server.secret))
+        options = json.loads(settings.secret(contract.server.secret, **facts))
     except ValueError:
         options = None
     if not isinstance(options, dict):

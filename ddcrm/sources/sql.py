@@ -24,8 +24,8 @@ def open_sql(contract: Contract, settings: Settings, dates: DateRange) -> Iterat
     from ddcrm.sources.sql_connect import Database
 
     secret = contract.server.secret or contract.source
-    database = Database(settings.secret(secret), secret)
     days = dates if contract.server.options.get("cursor_column") else DateRange(dates.last, dates.last)
+    database = Database(settings.secret(secret, source=contract.source, partition=str(days)), secret)
     facts = {"source": contract.source, "partition": str(days), "table": contract.server.table}
     with database_errors(database, facts):
         query = plan(contract, database, days, facts)

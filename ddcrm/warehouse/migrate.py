@@ -48,14 +48,17 @@ def current_revision(warehouse: Warehouse) -> str | None:
 
 def check_current(warehouse: Warehouse) -> None:
     """Raise WarehouseError where the schema is not of the version that this ddcrm works with."""
+    if message := pending(warehouse):
+        raise WarehouseError(message, url=warehouse.display_url, hint="Run `ddcrm warehouse upgrade`.")
+
+
+def pending(warehouse: Warehouse) -> str | None:
+    """Why `upgrade` has something to do, or None; raises WarehouseError where the schema is newer than this ddcrm."""
     found = current_revision(warehouse)
     if found == head():
-        return
+        return None
     _refuse_newer(found, warehouse)
-    message = (
-        "the warehouse has no tables yet" if found is None else f"the warehouse's schema is at {found}, not {head()}"
-    )
-    raise WarehouseError(message, url=warehouse.display_url, hint="Run `ddcrm warehouse upgrade`.")
+    return "the warehouse has no tables yet" if found is None else f"the warehouse's schema is at {found}, not {head()}"
 
 
 def head() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -13,7 +14,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from ddcrm import __version__
 from ddcrm.cli import app
+from ddcrm.warehouse.connect import Warehouse
+from ddcrm.warehouse.ledger import Ledger
+from ddcrm.warehouse.tables import PUBLISHED
 from tests.pipeline.shop import Shop
 
 runner = CliRunner()
@@ -44,17 +49,38 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
     assert time.process_time() - begun < 1
 
 
+def test_the_version() -> None:
+    result = runner.invoke(app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"{__version__}\n")
+
+
+@pytest.mark.parametrize("words", [(), ("contract",), ("warehouse",)])
+def test_the_list_of_commands_is_cut_nowhere(words: tuple[str, ...]) -> None:
+    result = runner.invoke(app, [*words, "--help"], terminal_width=80)
+    listed = result.output.split("Commands:\n")[1].splitlines()
+    assert listed
+    assert [line for line in listed if line.endswith("...")] == []
+
+
+def test_a_run_that_is_running_is_one_line_without_fractions_of_a_second(shop: Shop, warehouse: Warehouse) -> None:
+    with Ledger(warehouse).run("score", as_of=date(2026, 1, 3)):
+        said = run(shop, "status")[1]
+    assert re.search(
+        r"^running    score 2026-01-03 since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d[+]\d{4}$", said, re.MULTILINE
+    ), said
+
+
 def test_run_publishes_and_says_so(shop: Shop) -> None:
-    code, said = document(shop, "run", "--from", "2026-01-01", "--to", "2026-01-31")
+    code, said = document(shop, "run", "--from", "2026-01-01", "--to", "2026-01-08")
     assert code == 0
     assert said["ok"]
-    assert [day["as_of"] for day in said["published"]] == [f"2026-01-{day:02}" for day in range(1, 32)]
-    assert said["ingested"][0]["landed"] == sum(len(rows) for day, rows in shop.rows.items() if str(day) < "2026-02")
+    assert [day["as_of"] for day in said["published"]] == [f"2026-01-{day:02}" for day in range(1, 9)]
+    assert said["ingested"][0]["landed"] == sum(len(rows) for day, rows in shop.rows.items() if str(day) < "2026-01-09")
     code, status = document(shop, "status")
-    assert (code, status["current_day"]) == (0, "2026-01-31")
-    assert len(status["publications"]) == 4
+    assert (code, status["current_day"]) == (0, "2026-01-08")
+    assert {table["table"] for table in status["publications"]} == {table.name for table in PUBLISHED}
     code, text = run(shop, "status")
-    assert "published  2026-01-31" in text
+    assert "published  2026-01-08" in text
 
 
 def test_an_error_is_one_message_and_exit_code_1(shop: Shop) -> None:
@@ -72,15 +98,18 @@ def test_run_scores_nothing_if_a_source_failed(shop: Shop) -> None:
     code, said = document(shop, "run", "--from", "2026-01-01", "--to", "2026-01-05")
     assert code == 1
     assert "published" not in said
+    assert "mend what is said above of orders, and" in run(shop, "run", "--from", "2026-01-01", "--to", "2026-01-05")[1]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("ingest",), "which days?"),
+        (("ingest",), "which days? Give --date DAY"),
         (("ingest", "--date", "5.1.2026"), "is not a day"),
         (("ingest", "--from", "2026-01-05", "--to", "2026-01-01"), "ends before it begins"),
-        (("ingest", "nothing", "--date", "2026-01-05"), "There are: orders"),
+        (("ingest", "nothing", "--date", "2026-01-05"), "there is no source 'nothing'. Known are orders."),
+        (("ingest", "oders", "--date", "2026-01-05"), "there is no source 'oders'. Did you mean 'orders'?"),
+        (("ingest", "--date", "2026-01-05", "--from", "2026-01-01"), "--date and --from or --to exclude each other."),
         (("score", "--as-of", "2026-01-05"), "ddcrm ingest"),
         (("train", "--as-of", "2026-01-05"), "orders"),
     ],
@@ -95,6 +124,30 @@ def test_no_project(tmp_path: Path) -> None:
     result = runner.invoke(app, ["--project", str(tmp_path), "status"])
     assert result.exit_code == 1
     assert "there is no ddcrm.toml" in result.output
+    result = runner.invoke(app, ["--project", str(tmp_path / "nowhere"), "status"])
+    assert f"there is no folder {tmp_path / 'nowhere'}. Correct --project" in result.output
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        ("[engin]\nthreads = 2\n", "there is no setting 'engin' (file {file}). Did you mean 'engine'?"),
+        ("[value]\nmargn = 1\n", "there is no setting 'value.margn' (file {file}). Did you mean 'margin'?"),
+        (
+            "[segments.usage]\nq = 1\n",
+            "there is no setting 'segments.usage.q' (file {file}). Known are days, heavy, medium.",
+        ),
+        (
+            "[sources.orders]\nlocaton = 'x'\n",
+            "no setting 'sources.orders.locaton' (file {file}). Did you mean 'location'?",
+        ),
+    ],
+)
+def test_a_setting_that_is_not_known(shop: Shop, added: str, message: str) -> None:
+    file = shop.folder / "ddcrm.toml"
+    file.write_text(file.read_text() + added)
+    code, text = run(shop, "status")
+    assert (code, message.format(file=file) in text) == (1, True), text
 
 
 def test_a_day_that_was_not_ingested_is_not_scored(shop: Shop) -> None:
@@ -158,14 +211,6 @@ def test_warehouse(shop: Shop) -> None:
     code, text = run(shop, "warehouse", "url")
     assert code == 0
     assert text.startswith("postgresql://")
-
-
-def test_doctor(shop: Shop) -> None:
-    code, said = document(shop, "doctor")
-    assert (code, [check["check"] for check in said["checks"] if not check["ok"]]) == (0, [])
-    (shop.folder / "expectations/orders.json").write_text("{")
-    code, said = document(shop, "doctor")
-    assert (code, [check["check"] for check in said["checks"] if not check["ok"]]) == (1, ["suites"])
 
 
 def test_a_suite_whose_column_is_not_there_is_found_before_a_batch_comes(shop: Shop) -> None:
