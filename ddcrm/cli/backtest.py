@@ -7,8 +7,8 @@ from typing import Any
 
 from ddcrm.cli.output import Output
 
-_HEADER = ("method", "MAE", "RMSE", "bias", "total/true", "rank corr.", "top tenth", "orders MAE", "Brier")
-_SPEND = ("mae", "rmse", "bias", "total_ratio", "spearman", "top_decile")
+_HEADER = ("method", "MAE", "RMSE", "bias", "total/true", "rank corr.", "top tenth", "in 90 %", "orders MAE", "Brier")
+_SPEND = ("mae", "rmse", "bias", "total_ratio", "spearman", "top_decile", "coverage")
 
 
 def show(out: Output, found: Mapping[str, Any]) -> None:
@@ -29,6 +29,6 @@ def sentence(found: Mapping[str, Any]) -> str:
 
 
 def _row(name: str, one: Mapping[str, Any]) -> list[str | None]:
-    numbers = [one["spend"][measure] for measure in _SPEND]
+    numbers = [one["spend"].get(measure) for measure in _SPEND]
     numbers += [one.get("purchases", {}).get("mae"), one.get("alive", {}).get("brier")]
     return [name, *(None if number is None else f"{number:,.3f}" for number in numbers)]

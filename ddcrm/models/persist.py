@@ -19,6 +19,7 @@ from ddcrm.errors import ModelError
 TRUSTED_TYPES: tuple[str, ...] = (
     "ddcrm.models.bgbb.BetaGeometricBetaBinomial",
     "ddcrm.models.bgnbd.BetaGeoNBD",
+    "ddcrm.models.champion.Bands",
     "ddcrm.models.champion.Champion",
     "ddcrm.models.gamma_gamma.GammaGamma",
     "ddcrm.models.density.DensitySegments",

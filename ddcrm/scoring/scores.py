@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddcrm.models.rfm import RfmScores, rfm_code, rfm_scores
+from ddcrm.scoring.forecast import Forecast, forecast, more_columns
 from ddcrm.scoring.models import ScoringModels
 from ddcrm.scoring.money import Cents, cents_of, decimals_of, divided, rounded_cents
 from ddcrm.scoring.tiers import TIERS, value_tiers
-from ddcrm.scoring.value import Forecast, forecast, more_columns
 from ddcrm.settings import ValueSettings
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def customer_scores(scores: Scored, as_of: date, models: ScoringModels, loyalty:
         "orders_method": _repeated(champion and champion.orders, pa.string(), n),
         "alive_model": _repeated(champion and champion.alive, pa.string(), n),
         "value_version": _repeated(models.value.version, pa.string(), n),
+        "clv_365d_low": _money(None if seen is None else seen.low, "clv_365d_low", n),
+        "clv_365d_high": _money(None if seen is None else seen.high, "clv_365d_high", n),
     }
     return pa.table(columns, schema=schema())
 
@@ -107,6 +109,7 @@ def schema() -> pa.Schema:
         ("loyalty_score", pa.float64()),
         *((f"loyalty_{name}", pa.int16()) for name in LOYALTY),
         ("value_method", text), ("orders_method", text), ("alive_model", text), ("value_version", text),
+        ("clv_365d_low", money), ("clv_365d_high", money),
     ])  # fmt: skip
 
 
@@ -159,6 +162,12 @@ def _repeated(value: Any, kind: Any, n: int) -> pa.Array:
     import pyarrow as pa
 
     return pa.nulls(n, kind) if value is None else pa.repeat(pa.scalar(value, kind), n)
+
+
+def _money(amounts: NDArray[np.float64] | None, name: str, n: int) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.nulls(n, pa.decimal128(18, 2)) if amounts is None else decimals_of(rounded_cents(amounts, name))
 
 
 def _floats(values: NDArray[np.float64] | None, n: int) -> pa.Array:

@@ -1,4 +1,4 @@
-"""Expected purchases and customer lifetime value, by the models or the heuristic that the back-test chose.
+"""Expected purchases and customer lifetime value by a model of purchases and Gamma-Gamma.
 
 CLV here is what a customer is expected to spend within the horizon, each purchase discounted to as_of, continuously, at
 the rate that makes `discount_rate_annual` in 365 days. At rate 0 it is expected purchases times expected spend.
@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddcrm.features.units import YEAR_DAYS, Discount, in_units, model_times
-from ddcrm.scoring.heuristics import LAST, RATE, last_period, rate_so_far, spend_so_far
-from ddcrm.scoring.models import ScoringModels
 from ddcrm.settings import ValueSettings
 
 if TYPE_CHECKING:
@@ -33,11 +31,15 @@ _NODES_A_YEAR = 6  # of the integral over the horizon: leaves a relative error b
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a model of purchases expects of each customer, (n,) each: by days ahead, and of the horizon discounted."""
+    """What a model of purchases expects of each customer, (n,) each: by days ahead, and of the horizon discounted.
+
+    discount: what discounting leaves of the purchases of the horizon.
+    """
 
     p_alive: Floats
     purchases: Mapping[int, Floats]
     discounted: Floats
+    discount: Floats
 
 
 def outlook(model: Any, columns: Columns, value: ValueSettings, days: tuple[int, ...] = DAYS_AHEAD) -> Outlook:
@@ -48,75 +50,14 @@ def outlook(model: Any, columns: Columns, value: ValueSettings, days: tuple[int,
     ahead = _PurchasesIfAlive(model, columns, value.unit_days)
     alive = model.p_alive(_frame(model_times(columns, value.unit_days)))
     purchases = {n: alive * ahead.within(n) for n in days}
-    return Outlook(alive, purchases, alive * ahead.spread(_discounted(ahead, value)))
+    plain, discounted = ahead.of_pairs(value.horizon_days), _discounted(ahead, value)
+    return Outlook(alive, purchases, alive * ahead.spread(discounted), ahead.spread(discounted / plain))
 
 
 def expected_spend(model: GammaGamma, columns: Columns) -> Floats:
     """Expected spend of a purchase day, (n,), from frequency and repeat_monetary_value (NaN where frequency is 0)."""
     X = {"frequency": columns["frequency"], "monetary_value": columns["repeat_monetary_value"]}
     return model.expected_spend(_frame(X))
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What is expected of each customer, (n,) each: P(alive), purchases by days ahead, discounted spend of the horizon.
-
-    p_alive is None where no model tells it.
-    """
-
-    p_alive: Floats | None
-    purchases: Mapping[int, Floats]
-    value: Floats
-
-
-def forecast(models: ScoringModels, columns: Columns, value: ValueSettings) -> Forecast | None:
-    """What the champion expects; None where there is none.
-
-    columns: frequency, recency_days, tenure_days, monetary_value and repeat_monetary_value, and what `more_columns`
-    names, (n,) each.
-    """
-    champion = models.value.estimator
-    if champion is None:
-        return None
-    parts = {name: model.estimator for name, model in models.parts.items()}
-    seen = {name: outlook(parts[name], columns, value) for name in {champion.orders, champion.method} & parts.keys()}
-    orders = seen[champion.orders].purchases if champion.orders in seen else _plain(champion.orders, columns)
-    return Forecast(_alive(champion.alive, parts, seen, columns, value), orders,
-                    _value(champion.method, parts, seen, columns, value))  # fmt: skip
-
-
-def more_columns(models: ScoringModels) -> tuple[str, ...]:
-    """The features that this champion needs beyond those of the models."""
-    champion = models.value.estimator
-    last = champion is not None and LAST in (champion.method, champion.orders)
-    return ("purchase_days_90d", "purchase_days_365d", "spend_365d") if last else ()
-
-
-def _plain(method: str, columns: Columns) -> dict[int, Floats]:
-    """Expected purchases by a heuristic."""
-    find = {RATE: rate_so_far, LAST: last_period}[method]
-    return {days: find(columns, days) for days in DAYS_AHEAD}
-
-
-def _alive(
-    name: str | None, parts: Mapping[str, Any], seen: Mapping[str, Outlook], columns: Columns, value: ValueSettings
-) -> Floats | None:
-    if name is None or name in seen:
-        return seen[name].p_alive if name else None
-    return np.asarray(parts[name].p_alive(_frame(model_times(columns, value.unit_days))))
-
-
-def _value(
-    method: str, parts: Mapping[str, Any], seen: Mapping[str, Outlook], columns: Columns, value: ValueSettings
-) -> Floats:
-    """Expected spend within the horizon, discounted; that of a heuristic falls evenly into the horizon."""
-    if method in seen:
-        return seen[method].discounted * expected_spend(parts["gamma_gamma"], columns)
-    evenly = Discount(value.discount_rate_annual).mean_factor(value.horizon_days)
-    if method == RATE:
-        return rate_so_far(columns, value.horizon_days) * spend_so_far(columns) * evenly
-    spent = np.maximum(np.asarray(columns["spend_365d"], dtype=np.float64), 0.0)
-    return spent * in_units(value.horizon_days, YEAR_DAYS) * evenly
 
 
 class _PurchasesIfAlive:

@@ -52,17 +52,21 @@ class Holdout:
 
 @dataclass(frozen=True)
 class Measured:
-    """What became of one method: measures of purchases, spend and P(alive), or why it could not predict."""
+    """What became of one method: measures of purchases, spend and P(alive), or why it could not predict.
+
+    predicted: the spend that it predicted, (n,).
+    """
 
     purchases: Measures | None = None
     spend: Measures | None = None
     alive: Measures | None = None
     alive_table: list[dict[str, Any]] = field(default_factory=list)
     failed: str | None = None
+    predicted: Floats | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """What there is of it, for the card."""
-        return {name: value for name, value in vars(self).items() if value}
+        return {name: value for name, value in vars(self).items() if name != "predicted" and value}
 
 
 def split_of(first: date, as_of: date, value: ValueSettings) -> Split:
@@ -119,9 +123,13 @@ def _measured(holdout: Holdout, method: Method) -> Measured:
         return Measured(failed="it predicts what is no finite number")
     purchases = None if predicted.purchases is None else compare(predicted.purchases, holdout.purchases)
     spend = compare(predicted.spend, holdout.spend)
+    if predicted.low is not None and predicted.high is not None:
+        inside = (predicted.low <= holdout.spend) & (holdout.spend <= predicted.high)
+        spend["coverage"] = float(inside.mean())
     if predicted.p_alive is None:
-        return Measured(purchases, spend)
-    return Measured(purchases, spend, *alive_calibration(predicted.p_alive, holdout.purchases > 0))
+        return Measured(purchases, spend, predicted=predicted.spend)
+    alive = alive_calibration(predicted.p_alive, holdout.purchases > 0)
+    return Measured(purchases, spend, *alive, predicted=predicted.spend)
 
 
 def _finite(predicted: Predicted) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ddcrm.errors import InsufficientDataError
-from ddcrm.models.champion import Champion
+from ddcrm.models.champion import Bands, Champion
 from ddcrm.settings import PurchaseSettings, ValueSettings
 from ddcrm.training.backtest import Holdout, Measured, run
 from ddcrm.training.choose import CRITERION, Decision, choose
@@ -63,7 +63,8 @@ def back_test(holdout: Holdout, value: ValueSettings, versions: Mapping[str, str
     decision = choose(_of(measured, "spend"), SIMPLE_FIRST, _without_models(versions))
     orders, alive = _orders(measured, decision.method, versions), _alive(measured, decision.method, versions)
     parts = _parts(decision.method, orders) | ({alive} if alive else set())
-    champion = Champion(decision.method, orders, alive, {name: versions[name] for name in sorted(parts)})
+    champion = Champion(decision.method, orders, alive, {name: versions[name] for name in sorted(parts)},
+                        _bands(holdout, measured[decision.method], decision.method))  # fmt: skip
     return BackTest(holdout, measured, decision, champion)
 
 
@@ -75,6 +76,13 @@ def fitted(test: BackTest, purchase: PurchaseSettings) -> Fitted:
     parameters = {"backtest": test.as_dict(), "versions": test.champion.versions}
     return Fitted(test.champion, len(test.holdout.spend), parameters=parameters, metrics=_flat(test.measured),
                   notes=tuple(notes))  # fmt: skip
+
+
+def _bands(holdout: Holdout, speaking: Measured, method: str) -> Bands | None:
+    """The intervals of a method that is no model of chance."""
+    if method in PURCHASE_MODELS or speaking.predicted is None:
+        return None
+    return Bands.learned(speaking.predicted, holdout.spend, holdout.split.holdout_days)
 
 
 def _without_models(versions: Mapping[str, str]) -> dict[str, str]:

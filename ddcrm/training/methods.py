@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddcrm.errors import ModelError
+from ddcrm.models.gamma_gamma import GammaGamma
+from ddcrm.scoring.forecast import interval
 from ddcrm.scoring.heuristics import HEURISTICS, LAST, RATE, rate_so_far, spend_so_far
 from ddcrm.scoring.value import expected_spend, outlook
 from ddcrm.settings import ValueSettings
@@ -31,12 +33,19 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Predicted:
-    """Expected purchase days and spend of the holdout, and P(alive) at the cut, (n,) each; None: it does not say."""
+    """Expected purchase days and spend of the holdout, and P(alive) at the cut, (n,) each; None: it does not say.
+
+    low, high: the interval of the spend.
+    """
 
     purchases: Floats | None
     spend: Floats
     p_alive: Floats | None = None
+    low: Floats | None = None
+    high: Floats | None = None
 
+
+_DRAWS = 2048  # for intervals whose coverage is measured: fewer than for those that are published
 
 Method = Callable[[Calibration], Predicted]
 
@@ -53,16 +62,16 @@ def methods(value: ValueSettings) -> dict[str, Method]:
 
 
 class _Once:
-    """Gamma-Gamma's expected spend, fitted once for all models of purchases; an error is raised each time."""
+    """Gamma-Gamma, fitted once for all models of purchases; an error is raised each time."""
 
     def __init__(self, value: ValueSettings) -> None:
         self.value = value
-        self.found: Floats | ModelError | None = None
+        self.found: GammaGamma | ModelError | None = None
 
-    def __call__(self, known: Calibration) -> Floats:
+    def __call__(self, known: Calibration) -> GammaGamma:
         if self.found is None:
             try:
-                self.found = expected_spend(fit_gamma_gamma(known.columns, self.value).estimator, known.columns)
+                self.found = fit_gamma_gamma(known.columns, self.value).estimator
             except ModelError as error:
                 self.found = error
         if isinstance(self.found, ModelError):
@@ -79,10 +88,11 @@ def _last(known: Calibration) -> Predicted:
     return Predicted(known.last_purchases, np.maximum(known.last_spend, 0.0))
 
 
-def _purchase_model(name: str, value: ValueSettings, spend: Callable[[Calibration], Floats], known: Calibration
-                    ) -> Predicted:  # fmt: skip
+def _purchase_model(name: str, value: ValueSettings, spend: _Once, known: Calibration) -> Predicted:
     """A model of purchases with Gamma-Gamma's spend; not discounted, as the truth is not."""
     model = fit_purchases(name, known.columns, value).estimator
     plain = value.model_copy(update={"discount_rate_annual": 0.0, "horizon_days": known.days})
     seen = outlook(model, known.columns, plain, (known.days,))
-    return Predicted(seen.discounted, seen.discounted * spend(known), seen.p_alive)
+    worth = spend(known)
+    ends = interval(model, worth, seen, known.columns, plain, name, _DRAWS)
+    return Predicted(seen.discounted, seen.discounted * expected_spend(worth, known.columns), seen.p_alive, *ends)

@@ -88,6 +88,8 @@ customer_scores = _published(
     _column("orders_method", Text, "The method behind the expected orders"),
     _column("alive_model", Text, "The model behind p_alive"),
     _column("value_version", Text, "Version of the champion (ops.models, name value), whose card names all else"),
+    _column("clv_365d_low", MONEY, "Lower end of the 90 % interval of the spend that clv_365d expects"),
+    _column("clv_365d_high", MONEY, "Its upper end"),
 )
 
 customer_segments = _published(

@@ -32,7 +32,7 @@ SCORE: Row = {
     "as_of": DAY, "customer_id": "C1", "recency_days": 10, "frequency": 5, "tenure_days": 100, "monetary_value": 20,
     "r": 3, "f": 4, "m": 2, "rfm": "342", "p_alive": 0.7, "expected_orders_90d": 1.0, "expected_orders_365d": 3.0,
     "clv_365d": 80, "value_tier": "gold", "withheld": None, "value_method": "mbgnbd",
-    "orders_method": "mbgnbd", "alive_model": "mbgnbd", "value_version": "v1",
+    "orders_method": "mbgnbd", "alive_model": "mbgnbd", "value_version": "v1", "clv_365d_low": 0, "clv_365d_high": 210,
     "loyalty_score": 40.25, "loyalty_often": 80, "loyalty_much": 60, "loyalty_kinds": 0, "loyalty_regular": 21,
 }  # fmt: skip
 GOOD_SCORES: list[Row] = [
@@ -44,7 +44,7 @@ GOOD_SCORES: list[Row] = [
      "loyalty_kinds": None, "loyalty_regular": None},
     {**SCORE, "customer_id": "C7", "loyalty_kinds": None, "loyalty_regular": 1, "loyalty_score": 47.0},
     {**SCORE, "customer_id": "C5", "clv_365d": None, "value_tier": None, "withheld": "value: too few customers",
-     "value_method": None, "value_version": None},
+     "value_method": None, "value_version": None, "clv_365d_low": None, "clv_365d_high": None},
     {**SCORE, "customer_id": "C8", "p_alive": None, "withheld": "p_alive: no model", "alive_model": None},
 ]  # fmt: skip
 BAD_SCORES: Planted = [
@@ -88,6 +88,10 @@ BAD_SCORES: Planted = [
     ({"clv_365d": None, "value_tier": None}, ["A score is given,"]),
     ({"withheld": "no model"}, ["A score is given,"]),
     ({"p_alive": None}, ["A score is given,"]),
+    ({"clv_365d_low": None}, ["A score is given,"]),
+    ({"clv_365d_high": None}, ["A score is given,"]),
+    ({"clv_365d_low": -1}, ["A score is given,"]),
+    ({"clv_365d_low": 220}, ["A score is given,"]),
     ({"value_method": None}, ["A score names its"]),
     ({"value_version": None}, ["A score names its"]),
     ({"orders_method": None}, ["A score names its"]),
@@ -303,7 +307,8 @@ def test_a_scheme_that_lacks_a_customer_is_found(postgres: sa.Engine, scheme: st
 
 def test_all_withheld_is_a_warning_and_no_rejection(postgres: sa.Engine) -> None:
     nothing = dict.fromkeys(["p_alive", "expected_orders_90d", "expected_orders_365d", "clv_365d", "value_tier",
-                             "value_method", "value_version", "orders_method", "alive_model"])  # fmt: skip
+                             "value_method", "value_version", "orders_method", "alive_model", "clv_365d_low",
+                             "clv_365d_high"])  # fmt: skip
     rows = [{**row, **nothing, "withheld": "value: not trained"} for row in GOOD_SCORES]
     verdict = decide(check(postgres, "customer_scores", rows), len(rows), 0.0)
     assert verdict.accepted, verdict.message

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from ddcrm.models import BetaGeoNBD
-from ddcrm.models.champion import Champion
+from ddcrm.models.champion import Bands, Champion
 from ddcrm.scoring.models import ScoringModel, ScoringModels
 from ddcrm.scoring.scores import customer_scores, schema, scored
 from ddcrm.settings import ValueSettings
@@ -78,7 +78,16 @@ def test_the_order_of_rows_changes_nothing(features: pa.Table, models: ScoringMo
 def test_a_missing_model_withholds_the_scores_with_the_reason(features: pa.Table, models: ScoringModels) -> None:
     missing = ScoringModel("value", missing="no model was trained on or before 2026-02-03")
     found = table(features, ScoringModels(missing, models.kmeans))
-    for name in ("clv_365d", "value_tier", "p_alive", "expected_orders_90d", "value_method", "value_version"):
+    for name in (
+        "clv_365d",
+        "clv_365d_low",
+        "clv_365d_high",
+        "value_tier",
+        "p_alive",
+        "expected_orders_90d",
+        "value_method",
+        "value_version",
+    ):
         assert found[name].null_count == 500, name
     assert found["withheld"].unique().to_pylist() == ["value: no model was trained on or before 2026-02-03"]
     assert found["rfm"].equals(table(features, models)["rfm"])
@@ -97,7 +106,8 @@ def test_p_alive_alone_is_withheld_where_no_model_tells_who_has_left(features: p
 
 @pytest.mark.parametrize("method", ["rate_so_far", "last_period"])
 def test_a_heuristic_speaks_with_a_model_s_p_alive(features: pa.Table, models: ScoringModels, method: str) -> None:
-    champion = Champion(method, method, "pareto_nbd", {"pareto_nbd": "p1"})
+    bands = Bands(np.array([50.0]), np.array([0.0, 0.2]), np.array([3.0, 2.0]), 7.0, 365)
+    champion = Champion(method, method, "pareto_nbd", {"pareto_nbd": "p1"}, bands)
     speaking = ScoringModels(ScoringModel("value", champion, "v3"), parts=models.parts)
     given = with_windows(features).to_pandas()
     found = table(with_windows(features), speaking, ValueSettings(discount_rate_annual=0.0)).to_pandas()
@@ -111,6 +121,10 @@ def test_a_heuristic_speaks_with_a_model_s_p_alive(features: pa.Table, models: S
     assert found["expected_orders_365d"].to_numpy() == pytest.approx(orders.to_numpy())
     assert found["clv_365d"].astype(float).to_numpy() == pytest.approx(wanted.to_numpy(), abs=0.0051)
     assert wanted.max() > 100
+    low = np.where(wanted > 50, 0.2 * wanted, 0.0)
+    high = np.select([wanted == 0, wanted <= 50], [7.0, 3 * wanted], 2 * wanted)
+    assert found["clv_365d_low"].astype(float).to_numpy() == pytest.approx(low, abs=0.0051)
+    assert found["clv_365d_high"].astype(float).to_numpy() == pytest.approx(high, abs=0.0051)
     less = table(with_windows(features), speaking).to_pandas()["clv_365d"].astype(float).sum()
     even = np.mean(1.1 ** -((np.arange(1000) + 0.5) / 1000))
     assert less / found["clv_365d"].astype(float).sum() == pytest.approx(even, rel=1e-5)

@@ -12,7 +12,7 @@ from ddcrm.errors import ConvergenceError, InsufficientDataError
 from ddcrm.lake.engine import Engine
 from ddcrm.settings import PurchaseSettings, Settings, ValueSettings
 from ddcrm.training.backtest import Holdout, Split, read_holdout, run, split_of
-from ddcrm.training.champion import back_test, fitted
+from ddcrm.training.champion import BackTest, back_test, fitted
 from ddcrm.training.methods import Calibration, Predicted, methods
 from tests.scoring import lake
 
@@ -91,8 +91,12 @@ def test_the_calibration_knows_nothing_of_later_and_the_truth_is_that_of_as_of(s
     assert before.known.last_purchases.tolist() == [sum(day > start for day in days[one]) for one in customers]
 
 
-def test_all_methods_are_measured_and_a_model_that_is_true_speaks(holdout: Holdout) -> None:
-    found = back_test(holdout, VALUE, VERSIONS)
+@pytest.fixture(scope="module")
+def found(holdout: Holdout) -> BackTest:
+    return back_test(holdout, VALUE, VERSIONS)
+
+
+def test_all_methods_are_measured_and_a_model_that_is_true_speaks(holdout: Holdout, found: BackTest) -> None:
     assert list(found.measured) == list(methods(VALUE))
     assert not any(one.failed for one in found.measured.values())
     assert found.decision.beats_heuristic
@@ -106,6 +110,11 @@ def test_all_methods_are_measured_and_a_model_that_is_true_speaks(holdout: Holdo
     predicted = methods(VALUE)["pareto_nbd"](holdout.known)
     assert speaking.spend["mae"] == pytest.approx(np.abs(predicted.spend - holdout.spend).mean())
     assert speaking.purchases["total_ratio"] == pytest.approx(1.0, abs=0.1)
+    assert predicted.low is not None
+    assert predicted.high is not None
+    inside = (predicted.low <= holdout.spend) & (holdout.spend <= predicted.high)
+    assert speaking.spend["coverage"] == pytest.approx(inside.mean())
+    assert found.champion.bands is None
     assert predicted.p_alive is not None
     assert speaking.alive["brier"] == pytest.approx(((predicted.p_alive - (holdout.purchases > 0)) ** 2).mean())
 
@@ -120,8 +129,7 @@ def test_the_heuristics_are_what_they_say(holdout: Holdout) -> None:
     assert rate.p_alive is last.p_alive is None
 
 
-def test_the_card_says_what_was_measured_and_what_counts(holdout: Holdout) -> None:
-    found = back_test(holdout, VALUE, VERSIONS)
+def test_the_card_says_what_was_measured_and_what_counts(holdout: Holdout, found: BackTest) -> None:
     card = fitted(found, PurchaseSettings())
     told = card.parameters["backtest"]
     assert (told["customers"], told["holdout_days"], told["beats_heuristic"]) == (3000, 90, True)
@@ -143,6 +151,11 @@ def test_where_no_model_beats_it_the_heuristic_is_published_and_the_card_says_so
     assert (found.champion.method, found.champion.orders) == ("last_period", "last_period")
     assert found.champion.versions == {found.champion.alive: VERSIONS[found.champion.alive]}
     assert "bgnbd" not in found.champion.versions
+    bands = found.champion.bands
+    assert bands is not None
+    low, high = bands.of(known.last_spend, 90)
+    assert (low <= again.spend).all()
+    assert (again.spend <= high).all()
     assert not found.decision.beats_heuristic
     assert any("a plain heuristic is published" in note for note in fitted(found, PurchaseSettings()).notes)
 
@@ -164,9 +177,9 @@ def test_a_method_that_fails_is_told_and_the_others_go_on(holdout: Holdout) -> N
     def wild(known: Calibration) -> Predicted:
         return Predicted(None, np.full(len(known.last_spend), np.nan))
 
-    found = run(holdout, {"fails": fails, "wild": wild, **methods(VALUE)})
+    found = run(holdout, {"fails": fails, "wild": wild, "rate_so_far": methods(VALUE)["rate_so_far"]})
     assert (found["fails"].failed, found["wild"].failed) == ("flat", "it predicts what is no finite number")
-    assert found["pareto_nbd"].failed is None
+    assert found["rate_so_far"].failed is None
 
 
 def test_a_holdout_in_which_nobody_bought_decides_nothing(holdout: Holdout) -> None:
