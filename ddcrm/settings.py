@@ -203,11 +203,12 @@ class Settings(BaseSettings):
     restate: RestateSettings = RestateSettings()
 
     _resolver: SecretResolver | None = PrivateAttr(default=None)
+    _lake: Path | None = PrivateAttr(default=None)
 
     @property
     def lake_dir(self) -> Path:
         """The root of the lake."""
-        return self.state_dir / "lake"
+        return self._lake or self.state_dir / "lake"
 
     @property
     def postgres_dir(self) -> Path:
@@ -217,6 +218,12 @@ class Settings(BaseSettings):
     def source(self, name: str) -> SourceSettings:
         """What this deployment says of a source."""
         return self.sources.get(name, SourceSettings())
+
+    def with_lake(self, folder: Path) -> Settings:
+        """The same settings with a lake of its own: what a restatement works on."""
+        copy = self.model_copy()
+        copy._lake = folder
+        return copy
 
     def with_secrets(self, resolver: SecretResolver) -> Settings:
         """The same settings; secrets that are not in the environment are asked from `resolver(name)`."""

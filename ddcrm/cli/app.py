@@ -9,6 +9,7 @@ import typer
 
 from ddcrm import __version__
 from ddcrm.cli.output import Output, handled
+from ddcrm.cli.restate_app import restate_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +22,7 @@ contract_app = typer.Typer(no_args_is_help=True, help="Contracts: what arrives."
 warehouse_app = typer.Typer(no_args_is_help=True, help="The warehouse: what is published.")
 app.add_typer(contract_app, name="contract")
 app.add_typer(warehouse_app, name="warehouse")
+app.add_typer(restate_app, name="restate")
 
 DAY = "YYYY-MM-DD"
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

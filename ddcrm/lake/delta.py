@@ -102,12 +102,34 @@ class Table:
         files = [(file, _partition_of(file)) for file in self._load().file_uris()]
         return [(file, partition) for file, partition in files if all(_satisfies(partition, one) for one in filters)]
 
+    def content(self) -> list[StagedFile]:
+        """The files of the newest version, as they were committed, in the order of their paths."""
+        import pyarrow as pa
+
+        if not self.exists():
+            return []
+        rows = pa.table(self._load().get_add_actions(flatten=True)).to_pylist()
+        found = (
+            StagedFile(row["path"], row["size_bytes"], row["num_records"],
+                       {name: row[f"partition.{name}"] for name in self.partition_by})
+            for row in rows
+        )  # fmt: skip
+        return sorted(found, key=lambda file: file.path)
+
+    def schema(self) -> pa.Schema:
+        """The columns of the newest version."""
+        import pyarrow as pa
+
+        return pa.schema(self._load().schema().to_arrow())
+
     def version(self) -> int:
         """The newest version; -1 where there is none."""
         return int(self._load().version()) if self.exists() else -1
 
-    def commit(self, staged: Sequence[StagedFile], schema: pa.Schema, replace: Sequence[Filter]) -> int:
+    def commit(self, staged: Sequence[StagedFile], schema: pa.Schema, replace: Sequence[tuple[str, str, Any]]) -> int:
         """Replace the partitions that satisfy `replace` by the staged files (relative to the table's folder).
+
+        Here a condition may also be (column, "in", list of values).
 
         Columns that the table has and the files lack stay, as NULL. Returns the new version.
         """

@@ -135,7 +135,7 @@ def _validate(engine: Engine, ledger: Ledger, source: str, dates: DateRange) -> 
     verdicts = [audit(engine, ledger, candidate, results(found))  # all, before any is accepted
                 for candidate, found in zip(candidates, changes, strict=True)]  # fmt: skip
     for candidate, verdict in zip(candidates, verdicts, strict=True):
-        counts += _accept(engine, ledger, candidate, verdict.failed).counts.values()
+        counts += accept_and_record(engine, ledger, candidate, verdict.failed).counts.values()
         candidate.remove()
     progress.point("validate.end", source=source, dates=str(dates))
     warnings = tuple(warning for verdict in verdicts for warning in verdict.warnings)
@@ -186,7 +186,8 @@ def _versions(settings: Settings, source: str, dates: DateRange) -> list[tuple[D
     return contracts.for_range(source, dates)
 
 
-def _accept(engine: Engine, ledger: Ledger, candidate: Candidate, failed: Any) -> Accepted:
+def accept_and_record(engine: Engine, ledger: Ledger, candidate: Candidate, failed: Any) -> Accepted:
+    """Commit an audited candidate without the rows that failed, and record its batches."""
     from ddcrm.lake.accept import accept
     from ddcrm.pipeline.record import record_batches
 

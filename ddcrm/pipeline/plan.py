@@ -86,6 +86,10 @@ class Plan:
         """JSON-ready; `days` holds the digests of what is published now, as the warehouse's restatements have it."""
         return {"id": self.id, **self._work(), "kept": list(self.kept), "seconds": self.seconds, "rows": self.rows()}
 
+    def document(self) -> dict[str, Any]:
+        """What a restatement keeps of it: the work, not what it depends on by chance, such as the time it takes."""
+        return {"id": self.id, **self._work()}
+
     def rows(self) -> dict[str, int]:
         """Rows to read again and to publish again."""
         return {"landed": sum(each.rows for each in self.batches), "published": sum(day.rows for day in self.days)}

@@ -74,16 +74,16 @@ def plan_of(state: State, dates: DateRange | None = None) -> Plan:
     from ddcrm.training.fingerprint import digest_of
 
     made = expected_batches(state)
-    changes = [change for batch in state.batches if (change := _change(batch, made, dates))]
+    changes = [change for batch in state.batches if (change := _change(state, batch, made, dates))]
     basis = Basis(state.contracts, state.batches)
     restated = {(each.source, each.day) for each in changes if each.scored}
     trainings = _trainings(state, basis, restated, dates)
     days = _days(state, basis, restated, trainings, dates)
     targets = {str((each.source, each.day)): made[each.source, each.day] for each in changes}
-    inputs = {"batches": digest_of(targets)[:16], **_code(state)} if changes or trainings or days else {}
-    return Plan(
-        together(changes), tuple(trainings), tuple(days), _kept(state, changes, trainings, days, made, dates), inputs
-    )
+    inputs: dict[str, Any] = {"range": [str(dates.first), str(dates.last)] if dates else None}
+    inputs |= {"batches": digest_of(targets)[:16], **_code(state)}
+    kept = _kept(state, changes, trainings, days, made, dates)
+    return Plan(together(changes), tuple(trainings), tuple(days), kept, inputs)
 
 
 def expected_batches(state: State) -> dict[tuple[str, date], dict[str, Any]]:
@@ -100,10 +100,7 @@ def expected_batches(state: State) -> dict[tuple[str, date], dict[str, Any]]:
         key = (contract.source, contract.version)
         if key not in suites:
             suites[key] = critical_expectations(state.settings, contract)
-        made[batch.source, batch.batch_date] = {
-            **made_by(contract, suites[key], landing),
-            "version": contract.version,
-        }
+        made[batch.source, batch.batch_date] = made_by(contract, suites[key], landing)
     return made
 
 
@@ -114,7 +111,7 @@ def _contract(state: State, batch: Batch) -> Any:
 
 
 def _change(
-    batch: Batch, made: Mapping[tuple[str, date], Mapping[str, Any]], dates: DateRange | None
+    state: State, batch: Batch, made: Mapping[tuple[str, date], Mapping[str, Any]], dates: DateRange | None
 ) -> BatchChange | None:
     from ddcrm.features.reads import READS
 
@@ -124,16 +121,9 @@ def _change(
     reasons, scored = batch_reasons(batch.made_by, now, set(READS.get(batch.entity, ())))
     if not reasons:
         return None
-    return BatchChange(
-        batch.source,
-        batch.entity,
-        batch.batch_date,
-        batch.landed,
-        batch.contract_version,
-        now["version"],
-        reasons,
-        scored,
-    )
+    version = _contract(state, batch).version
+    return BatchChange(batch.source, batch.entity, batch.batch_date, batch.landed, batch.contract_version, version,
+                       reasons, scored)  # fmt: skip
 
 
 def _trainings(

@@ -24,12 +24,14 @@ def opened(settings: Settings) -> Iterator[Ledger]:
 
     Raises WarehouseUnavailableError or WarehouseError before any work begins, so that nothing is half done.
     """
+    from ddcrm.pipeline.restate_swap import finish_unfinished
     from ddcrm.warehouse.connect import Warehouse
     from ddcrm.warehouse.ledger import Ledger
 
     with Warehouse.open(settings) as warehouse:
         warehouse.ping()
         _check_schema(settings, warehouse)
+        finish_unfinished(settings, warehouse)
         yield Ledger(warehouse)
 
 

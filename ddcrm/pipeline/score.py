@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from ddcrm.pipeline.basis import Basis, MadeBy
     from ddcrm.pipeline.day import Inputs
     from ddcrm.pipeline.staged import StagedDay
-    from ddcrm.quality.result import CheckResult
+    from ddcrm.quality.gate import Verdict
     from ddcrm.scoring.actions import Actions
     from ddcrm.training.registry import Registry
+    from ddcrm.warehouse.connect import Warehouse
     from ddcrm.warehouse.ledger import Ledger
     from ddcrm.warehouse.records import Publication, Validation
 
@@ -178,21 +179,22 @@ def _published(
 
 def _audit(settings: Settings, ledger: Ledger, as_of: date, schema: str, table: str, name: str) -> list[str]:
     """Check a loaded table by its suite, record what the checks say, and raise if it must not be published."""
-    from ddcrm.pipeline.suites import published_suites
-    from ddcrm.quality.check import check_table
-    from ddcrm.quality.gate import decide
-
-    suite = published_suites(settings, [name])[name]
-    results = check_table(suite, ledger.warehouse.url, schema, table)
-    ledger.record_validations([_validation(result) for result in results], table=name, as_of=as_of)
-    verdict = decide(results, 0, 0.0)
+    validations, verdict = check_published(settings, ledger.warehouse, schema, table, name)
+    ledger.record_validations(validations, table=name, as_of=as_of)
     if error := verdict.error(table=name, as_of=str(as_of)):
         raise error
     return [f"{name}: {result.message}" for result in verdict.warnings]
 
 
-def _validation(result: CheckResult) -> Validation:
+def check_published(
+    settings: Settings, warehouse: Warehouse, schema: str, table: str, name: str
+) -> tuple[list[Validation], Verdict]:
+    """Check a loaded table by the suite of the published table `name`: what the checks say, and what it means."""
+    from ddcrm.pipeline.suites import published_suites
+    from ddcrm.quality.check import check_table
+    from ddcrm.quality.gate import decide
     from ddcrm.warehouse.records import Validation
 
-    values = result.as_dict()
-    return Validation(column_name=values.pop("column"), **values)
+    results = check_table(published_suites(settings, [name])[name], warehouse.url, schema, table)
+    facts = [result.as_dict() for result in results]
+    return [Validation(column_name=each.pop("column"), **each) for each in facts], decide(results, 0, 0.0)

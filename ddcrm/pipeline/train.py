@@ -85,7 +85,7 @@ def train(settings: Settings, as_of: date, models: Sequence[str] | None = None) 
         progress.point("train.begin", as_of=str(as_of), models=list(names))
         result, trained = train_on(settings, as_of, names, Basis.read(settings, ledger))
         for ref in trained:
-            _record(ledger, ref)
+            record_model(ledger, ref)
         progress.point("train.end", as_of=str(as_of), trained=len(trained), withheld=len(result.withheld))
     return result
 
@@ -266,7 +266,8 @@ def _fit(settings: Settings, features: pa.Table, name: str, previous: Any) -> Fi
         return fit.fit_purchases(name, columns, settings.value)
 
 
-def _record(ledger: Ledger, ref: ModelRef) -> None:
+def record_model(ledger: Ledger, ref: ModelRef) -> None:
+    """Enter a trained version in the ledger."""
     from ddcrm.warehouse.records import Model
 
     card = ref.card

@@ -116,6 +116,21 @@ class Registry:
         """The reference of a version that another model's card names."""
         return self._ref(name, date.fromisoformat(version[:10]), version)
 
+    def set_pointer(self, name: str, as_of: date, pointer: Mapping[str, Any] | None) -> None:
+        """Let an as_of have this pointer (see `pointers`), or none; nothing is written where it has it already."""
+        from ddcrm.lake.engine import storage_errors
+
+        file = self._pointer(name, as_of)
+        with storage_errors(self.root), locked(file.parent):
+            if pointer is None:
+                file.unlink(missing_ok=True)
+            elif not file.exists() or json.loads(file.read_text("utf-8")) != dict(pointer):
+                write_json(file, dict(pointer))
+
+    def versions(self, name: str) -> list[str]:
+        """The versions that are there, current or not."""
+        return sorted(card.parent.name for card in (self.root / name).glob("[0-9]*/card.json"))
+
     def _days(self, name: str, as_of: date) -> list[date]:
         pointers = (self.root / name / "current").glob("????-??-??.json")
         return [date.fromisoformat(pointer.stem) for pointer in pointers if pointer.stem <= str(as_of)]

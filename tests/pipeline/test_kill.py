@@ -92,17 +92,19 @@ def state(shop: Shop) -> dict[str, str]:
     return found
 
 
+SEEN = (
+    "SELECT (SELECT count(*) FROM crm.current_customer_scores), "
+    "(SELECT count(DISTINCT as_of) FROM crm.current_customer_scores), "
+    "(SELECT count(*) FROM crm.current_customer_segments WHERE scheme = 'rfm'), "
+    "(SELECT max(as_of) FROM crm.current_segment_profiles)"
+)
+
+
 @contextmanager
-def reader(url: str) -> Iterator[list[tuple[Any, ...]]]:
+def reader(url: str, query: str = SEEN) -> Iterator[list[tuple[Any, ...]]]:
     """Poll the current views all the while; gives the different states that it saw."""
     states: list[tuple[Any, ...]] = []
     stop = threading.Event()
-    query = (
-        "SELECT (SELECT count(*) FROM crm.current_customer_scores), "
-        "(SELECT count(DISTINCT as_of) FROM crm.current_customer_scores), "
-        "(SELECT count(*) FROM crm.current_customer_segments WHERE scheme = 'rfm'), "
-        "(SELECT max(as_of) FROM crm.current_segment_profiles)"
-    )
 
     def poll() -> None:
         with psycopg.connect(Warehouse(url).conninfo, autocommit=True) as connection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -16,31 +15,15 @@ from ddcrm.pipeline.plan import Plan
 from ddcrm.pipeline.planning import make_plan
 from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.pipeline import days as run
-from tests.pipeline.shop import CONTRACT, FIRST, SUITE, Shop, order
-
-PUBLISHED = [date(2026, 1, 16), date(2026, 1, 17), date(2026, 1, 18), date(2026, 1, 19)]  # the 18th is a Sunday
-TRAININGS = [PUBLISHED[0], PUBLISHED[2]]
-NET = "CAST(amount AS DECIMAL(18, 2)) - 1"
+from tests.pipeline.lived import NET_AMOUNT, PUBLISHED, TRAININGS, live, version, warehouse_of
+from tests.pipeline.shop import FIRST, SUITE, Shop, order
 
 
 @pytest.fixture(scope="module")
-def lived(
-    postgres_server: EmbeddedPostgres, _template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Shop]:
+def lived(postgres_server: EmbeddedPostgres, _template: str, tmp_path_factory: Any) -> Iterator[Shop]:
     """A shop with four published days; tests that change it put it back, or go last."""
-    import psycopg
-
-    from ddcrm.warehouse.connect import Warehouse
-
-    name = f"plan_{os.getpid()}"
-    with psycopg.connect(Warehouse(postgres_server.url()).conninfo, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {_template}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DDCRM_WAREHOUSE_URL", postgres_server.url(name))
-        shop = Shop(tmp_path_factory.mktemp("plan") / "shop").make()
-        run.ingest(shop.settings, FIRST, PUBLISHED[-1])
-        run.days(shop.settings, PUBLISHED[0], PUBLISHED[-1])
-        yield shop
+    with warehouse_of(postgres_server, _template):
+        yield live(tmp_path_factory.mktemp("plan") / "shop")
 
 
 @pytest.fixture
@@ -54,19 +37,6 @@ def shop(lived: Shop) -> Iterator[Shop]:
             file.unlink()
     for file, text in before.items():
         file.write_text(text)
-
-
-def version(shop: Shop, number: str, first: date, *changes: tuple[str, str]) -> None:
-    """Write another version of the contract."""
-    text = CONTRACT.replace("version: 1.0.0", f"version: {number}").replace("'2026-01-01'", f"'{first}'")
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
-    (shop.folder / f"contracts/orders/{number}.yaml").write_text(text)
-
-
-AMOUNT = "physicalName: amount, logicalType: number, required: true"
-NET_AMOUNT = (AMOUNT, f"{AMOUNT}, transformLogic: '{NET}'")
 
 
 def days_of(plan: Plan) -> list[date]:

@@ -1,0 +1,56 @@
+"""A shop that has published days, and what changes in it afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from ddcrm.warehouse.embedded import EmbeddedPostgres
+from tests.pipeline import days as run
+from tests.pipeline.shop import CONTRACT, FIRST, Shop
+
+PUBLISHED = [date(2026, 1, 16), date(2026, 1, 17), date(2026, 1, 18), date(2026, 1, 19)]  # the 18th is a Sunday
+TRAININGS = [PUBLISHED[0], PUBLISHED[2]]
+AMOUNT = "physicalName: amount, logicalType: number, required: true"
+NET_AMOUNT = (AMOUNT, f"{AMOUNT}, transformLogic: 'CAST(amount AS DECIMAL(18, 2)) - 1'")
+_numbers = count()
+
+
+@contextmanager
+def warehouse_of(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """The URL of a new warehouse, in DDCRM_WAREHOUSE_URL as long as the block lasts."""
+    import psycopg
+
+    from ddcrm.warehouse.connect import Warehouse
+
+    name = f"lived_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(Warehouse(server.url()).conninfo, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DDCRM_WAREHOUSE_URL", server.url(name))
+        yield server.url(name)
+
+
+def live(folder: Path, *changes: tuple[str, str]) -> Shop:
+    """A shop with four published days; with `changes`, under a version 1.1.0 of the contract from the first day on."""
+    shop = Shop(folder).make()
+    if changes:
+        version(shop, "1.1.0", FIRST, *changes)
+    run.ingest(shop.settings, FIRST, PUBLISHED[-1])
+    run.days(shop.settings, PUBLISHED[0], PUBLISHED[-1])
+    return shop
+
+
+def version(shop: Shop, number: str, first: date, *changes: tuple[str, str]) -> None:
+    """Write another version of the contract."""
+    text = CONTRACT.replace("version: 1.0.0", f"version: {number}").replace("'2026-01-01'", f"'{first}'")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (shop.folder / f"contracts/orders/{number}.yaml").write_text(text)

@@ -1,0 +1,158 @@
+"""A correction that reaches back: restated beside the live shop, compared, swapped in, undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from ddcrm.errors import PlanOutdatedError, RestatementError
+from ddcrm.pipeline.planning import make_plan
+from ddcrm.pipeline.restate import give_up, propose, restate
+from ddcrm.pipeline.restate_swap import swap, undo
+from ddcrm.pipeline.shadow import restatements_dir
+from ddcrm.settings import Settings
+from ddcrm.warehouse.connect import Warehouse
+from ddcrm.warehouse.embedded import EmbeddedPostgres
+from ddcrm.warehouse.restate import approve
+from tests.pipeline import days as run
+from tests.pipeline.lived import NET_AMOUNT, PUBLISHED, TRAININGS, live, version, warehouse_of
+from tests.pipeline.reading import conformed, ledger, published, rows
+from tests.pipeline.shop import FIRST, Shop, order
+
+WHO = {"who": "ann", "why": "shipping no longer counts"}
+
+
+@pytest.fixture(scope="module")
+def corrected(postgres_server: EmbeddedPostgres, _template: str, tmp_path_factory: Any) -> dict[str, Any]:
+    """What a shop has whose contract was the new one from the start."""
+    with warehouse_of(postgres_server, _template):
+        return state(live(tmp_path_factory.mktemp("corrected") / "shop", NET_AMOUNT).settings)
+
+
+@pytest.fixture
+def shop(postgres_server: EmbeddedPostgres, _template: str, tmp_path_factory: Any) -> Iterator[Shop]:
+    with warehouse_of(postgres_server, _template):
+        yield live(tmp_path_factory.mktemp("shop") / "shop")
+
+
+def state(settings: Settings, days: list[date] = PUBLISHED) -> dict[str, Any]:
+    """Everything that readers and the next steps see."""
+    versions = "SELECT source, batch_date, contract_version, used_digest FROM ops.batches ORDER BY 1, 2"
+    found = {str(day): published(settings, day) for day in days}
+    models = {file.name: file.read_text() for file in sorted((settings.lake_dir / "models").glob("*/current/*.json"))}
+    return {**found, "ledger": ledger(settings), "versions": rows(settings, versions), "lake": conformed(settings),
+            "models": models}  # fmt: skip
+
+
+def agree(settings: Settings, restatement_id: str) -> None:
+    with Warehouse.open(settings) as warehouse:
+        approve(warehouse, restatement_id, who="bob")
+
+
+def made(shop: Shop, **options: Any) -> str:
+    """A restatement that was proposed, approved and worked."""
+    found, _ = propose(shop.settings, **WHO, **options)
+    assert found is not None
+    agree(shop.settings, found)
+    comparison = restate(shop.settings, found)
+    if comparison.beyond_limits:
+        agree(shop.settings, found)
+    return found
+
+
+def test_a_correction_that_reaches_back(shop: Shop, corrected: dict[str, Any]) -> None:
+    toml = shop.folder / "ddcrm.toml"
+    toml.write_text(toml.read_text() + "[restate]\nmax_value_change = 0.001\n")
+    settings = shop.settings
+    before = state(settings)
+    version(shop, "1.1.0", FIRST, NET_AMOUNT)
+    found, plan = propose(settings, **WHO)
+    assert found is not None
+    assert [each.as_of for each in plan.trainings] == TRAININGS
+    with pytest.raises(RestatementError, match="approve"):
+        restate(settings, found)
+    agree(settings, found)
+    comparison = restate(settings, found)
+    assert [day["as_of"] for day in comparison.document["days"]] == [str(day) for day in PUBLISHED]
+    assert comparison.beyond_limits
+    assert state(settings) == before
+    with pytest.raises(RestatementError, match="beyond the limits"):
+        swap(settings, found, who="ann")
+    agree(settings, found)
+    assert swap(settings, found, who="ann").state == "swapped"
+    assert {name for name, part in state(settings).items() if part != corrected[name]} == set()
+    assert {name for name, part in before.items() if part != corrected[name]} == set(before)
+    assert not make_plan(settings)
+    assert swap(settings, found, who="ann").state == "swapped"
+
+    assert undo(settings, found, who="ann").state == "undone"
+    assert state(settings) == before
+    assert days_of(make_plan(settings)) == PUBLISHED
+    again = made(shop)
+    assert again != found
+    swap(settings, again, who="ann")
+    assert {name for name, part in state(settings).items() if part != corrected[name]} == set()
+
+
+def days_of(plan: Any) -> list[date]:
+    return [day.as_of for day in plan.days]
+
+
+def test_life_goes_on_meanwhile(shop: Shop, corrected: dict[str, Any]) -> None:
+    """A day that is ingested and published between plan and swap: the swap refuses, the next restatement has it."""
+    settings, more = shop.settings, PUBLISHED[-1] + timedelta(days=1)
+    version(shop, "1.1.0", FIRST, NET_AMOUNT)
+    first = made(shop)
+    done = sorted(file.name for file in (restatements_dir(settings) / first / "batches").glob("*.json"))
+    run.ingest(settings, more)
+    run.days(settings, more, more)
+    before = state(settings, [*PUBLISHED, more])
+    with pytest.raises(PlanOutdatedError, match="ddcrm restate --yes"):
+        swap(settings, first, who="ann")
+    assert state(settings, [*PUBLISHED, more]) == before
+    second = made(shop)
+    assert second != first
+    assert not (restatements_dir(settings) / first).exists()
+    kept = sorted(file.name for file in (restatements_dir(settings) / second / "batches").glob("*.json"))
+    assert kept == done  # conformed once
+    swap(settings, second, who="ann")
+    assert not make_plan(settings)
+    now = state(settings, [*PUBLISHED, more])
+    assert {str(day) for day in PUBLISHED if now[str(day)] != corrected[str(day)]} == set()
+    run.ingest(settings, PUBLISHED[1])  # taken in again: undoing would take that back
+    with pytest.raises(PlanOutdatedError, match="taken in again"):
+        undo(settings, second, who="ann")
+
+
+def test_days_after_a_late_batch(shop: Shop) -> None:
+    """No batch is restated: it is conformed already; the days that should have seen it are."""
+    settings, late = shop.settings, PUBLISHED[1]
+    before = state(settings)
+    shop.rows[late] += order("LATE1", "C0000", FIRST, 55.0)
+    shop.write(late)
+    run.ingest(settings, late)
+    found = made(shop)
+    swap(settings, found, who="ann")
+    after = state(settings)
+    assert after["2026-01-16"] == before["2026-01-16"]
+    assert all(after[str(day)] != before[str(day)] for day in PUBLISHED[1:])
+    run.days(settings, PUBLISHED[1], PUBLISHED[-1])  # as if it had been there in time
+    assert state(settings) == after
+
+
+def test_dropped(shop: Shop) -> None:
+    version(shop, "1.1.0", FIRST, NET_AMOUNT)
+    before = state(shop.settings)
+    found, _ = propose(shop.settings, **WHO)
+    assert found is not None
+    assert propose(shop.settings, **WHO)[0] == found
+    agree(shop.settings, found)
+    restate(shop.settings, found)
+    give_up(shop.settings, found, who="ann")
+    assert not (restatements_dir(shop.settings) / found).exists()
+    assert state(shop.settings) == before
+    with pytest.raises(RestatementError, match="dropped"):
+        restate(shop.settings, found)
