@@ -1,4 +1,4 @@
-"""python -m bench [day | script | ingest | models] [--customers N | --quick]: see bench/README.md."""
+"""python -m bench [day | script | ingest | restate | models] [--customers N | --quick]: see bench/README.md."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import argparse
 def main() -> None:
     """Run one benchmark and print its report."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("day", "script", "ingest", "models"), default="day",
+    parser.add_argument("what", nargs="?", choices=("day", "script", "ingest", "restate", "models"), default="day",
                         help="a day's scoring beside the script (default); the script alone, after that; "
-                             "a year of Online Retail; the models beside lifetimes and pymc-marketing")  # fmt: skip
+                             "a year of Online Retail; that year restated; the models beside "
+                             "lifetimes and pymc-marketing")  # fmt: skip
     parser.add_argument("--customers", type=int, default=1_000_000, help="size of the shop; about 4 orders each")
     parser.add_argument("--days", type=int, default=730, help="days of the shop")
     parser.add_argument("--quick", action="store_true", help="50,000 customers")
@@ -21,6 +22,11 @@ def main() -> None:
         from bench import online_retail
 
         print(online_retail.run())
+        return
+    if given.what == "restate":
+        from bench import restate
+
+        print(restate.run())
         return
     from bench.data import Shop
     from bench.day import run, run_script_alone

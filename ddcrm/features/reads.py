@@ -14,5 +14,6 @@ READS = {
         "status",
         "cost",
     ),
+    "market": ("period", "market_size", "own_share"),
 }
 """By entity; of an entity that is not here nothing is read. Every feature counts, asked for or not."""

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from ddcrm.features.reads import READS
 from ddcrm.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ddcrm.warehouse.records import Batch
 
 MadeBy = Mapping[str, Any]
+TRAINED_ON = ("orders",)  # the entities that models learn from
 
 
 class Basis:
@@ -32,7 +34,7 @@ class Basis:
         self._batches: dict[str, list[Batch]] = {}
         for batch in sorted(batches, key=lambda batch: batch.batch_date):
             self._batches.setdefault(batch.source, []).append(batch)
-        self._known: dict[date, str] = {}
+        self._known: dict[tuple[date, tuple[str, ...]], str] = {}
 
     @classmethod
     def read(cls, settings: Settings, ledger: Ledger) -> Basis:
@@ -42,21 +44,20 @@ class Basis:
         contracts = load_contracts(settings.contracts_dir)
         return cls(contracts, ledger.all_batches())
 
-    def data(self, as_of: date) -> str:
-        """Digest of what the features of `as_of` could read."""
+    def data(self, as_of: date, entities: Iterable[str] = READS) -> str:
+        """Digest of what could be read of these entities as of a day."""
         from ddcrm.training.fingerprint import digest_of
 
-        if as_of not in self._known:
-            seen = [(each.source, each.batch_date, each.used_digest) for each in self.seen(as_of)]
-            self._known[as_of] = digest_of(seen)[:16]
-        return self._known[as_of]
+        key = as_of, tuple(entities)
+        if key not in self._known:
+            seen = [(each.source, each.batch_date, each.used_digest) for each in self.seen(as_of, entities)]
+            self._known[key] = digest_of(seen)[:16]
+        return self._known[key]
 
-    def seen(self, as_of: date) -> list[Batch]:
-        """The batches that the as-of view reads."""
-        from ddcrm.features.reads import READS
-
+    def seen(self, as_of: date, entities: Iterable[str] = READS) -> list[Batch]:
+        """The batches that the as-of views of these entities read."""
         found: list[Batch] = []
-        for source in sorted({source for entity in READS for source in self._contracts.feeding(entity)}):
+        for source in sorted({source for entity in entities for source in self._contracts.feeding(entity)}):
             contract = self._contracts.effective(source, as_of)
             known = [batch for batch in self._batches.get(source, ()) if batch.batch_date <= as_of]
             if contract is not None:
@@ -64,13 +65,14 @@ class Basis:
         return found
 
 
-def training_made_by(settings: Settings, data: str) -> dict[str, Any]:
+def training_made_by(settings: Settings, basis: Basis, as_of: date) -> dict[str, Any]:
     """What makes a training besides the one before it."""
     from ddcrm.pipeline.train import settings_of
     from ddcrm.training.fingerprint import digest_of, model_fingerprint
     from ddcrm.training.fit import models_of
 
     own = {name: settings_of(settings, name) for name in models_of(settings.segments)}
+    data = basis.data(as_of, TRAINED_ON)
     return {"data": data, "settings": digest_of(own)[:16], "code": model_fingerprint()[:16]}
 
 

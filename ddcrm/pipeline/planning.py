@@ -8,7 +8,14 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ddcrm.dates import DateRange
-from ddcrm.pipeline.basis import Basis, data_of_day, day_made_by, models_of_day, training_made_by
+from ddcrm.pipeline.basis import (
+    TRAINED_ON,
+    Basis,
+    data_of_day,
+    day_made_by,
+    models_of_day,
+    training_made_by,
+)
 from ddcrm.pipeline.plan import (
     BatchChange,
     Plan,
@@ -132,9 +139,9 @@ def _trainings(
     """The trainings that would come out otherwise, and those after them, for segments follow their predecessor."""
     found: list[PlannedTraining] = []
     for as_of in sorted({day for known in state.pointers.values() for day in known}):
-        reasons = _restated_reasons(basis, restated, as_of)
+        reasons = _restated_reasons(basis.seen(as_of, TRAINED_ON), restated)
         if _within(as_of, dates):
-            now = training_made_by(state.settings, basis.data(as_of))
+            now = training_made_by(state.settings, basis, as_of)
             for known in state.pointers.values():
                 if as_of in known:
                     reasons += day_reasons(known[as_of].get("made_by"), now)
@@ -157,7 +164,7 @@ def _days(
     actions = read_actions(state.settings.project_dir)
     found = []
     for day in state.days:
-        reasons = _restated_reasons(basis, restated, day.as_of)
+        reasons = _restated_reasons(basis.seen(day.as_of), restated)
         again = [each.as_of for each in trainings if each.as_of <= day.as_of]
         if again:
             reasons += (f"the models as of {again[-1]} are trained again",)
@@ -170,10 +177,10 @@ def _days(
     return found
 
 
-def _restated_reasons(basis: Basis, restated: set[tuple[str, date]], as_of: date) -> tuple[str, ...]:
-    """Which of the batches that it sees are conformed again."""
+def _restated_reasons(seen: Sequence[Batch], restated: set[tuple[str, date]]) -> tuple[str, ...]:
+    """Which of the batches that were seen are conformed again."""
     days: dict[str, list[date]] = {}
-    for batch in basis.seen(as_of):
+    for batch in seen:
         if (batch.source, batch.batch_date) in restated:
             days.setdefault(batch.source, []).append(batch.batch_date)
     return tuple(
@@ -201,7 +208,7 @@ def _code(state: State) -> dict[str, str]:
     from ddcrm.pipeline.basis import day_made_by
     from ddcrm.scoring.actions import read_actions
 
-    training = training_made_by(state.settings, "")
+    training = training_made_by(state.settings, Basis(state.contracts, ()), date.min)
     day = day_made_by(state.settings, "", {}, read_actions(state.settings.project_dir))
     return {
         "training": f"{training['settings']}-{training['code']}",

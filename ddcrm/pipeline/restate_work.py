@@ -133,21 +133,22 @@ def train_again(work: Work, basis: Basis) -> None:
     """Train as of the days of the plan, in order; those that stand as they would come out now are left."""
     from ddcrm.pipeline.shadow import copy_models
     from ddcrm.pipeline.train import registry, train_on
-    from ddcrm.training.fit import MODELS
+    from ddcrm.training.fit import MODELS, models_of
 
     live, shadow = registry(work.live), registry(work.shadow)
+    names = models_of(work.shadow.segments)
     planned = [each.as_of for each in work.plan.trainings]
     copy_models(live, shadow, MODELS, set(planned))
     for place, as_of in enumerate(planned):
-        made_by = training_made_by(work.shadow, basis.data(as_of))
-        known = [shadow.pointers(name).get(as_of) for name in MODELS]
+        made_by = training_made_by(work.shadow, basis, as_of)
+        known = [shadow.pointers(name).get(as_of) for name in names]
         if all(pointer is not None and pointer["made_by"] == made_by for pointer in known):
             continue
         for name in MODELS:  # what follows this training is not whole before it
             for later in planned[place:]:
                 shadow.set_pointer(name, later, None)
         point("restate.train", as_of=str(as_of))
-        train_on(work.shadow, as_of, MODELS, basis)
+        train_on(work.shadow, as_of, names, basis)
 
 
 def restate_days(work: Work, basis: Basis) -> None:

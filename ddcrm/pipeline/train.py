@@ -94,7 +94,7 @@ def train_on(settings: Settings, as_of: date, names: Sequence[str], basis: Basis
     """Train and keep the models, and leave no record in the ledger; returns what is now current, too."""
     from ddcrm.pipeline.basis import training_made_by
 
-    made_by = training_made_by(settings, basis.data(as_of))
+    made_by = training_made_by(settings, basis, as_of)
     features, digest = _features(settings, as_of)
     trained, withheld = _train_all(settings, as_of, features, digest, names, made_by)
     versions = {name: ref.version for name, ref in trained.items()}

@@ -12,6 +12,7 @@ import pytest
 from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.conftest import _database
 from tests.pipeline.days import ingest
+from tests.pipeline.lived import Lived, live, warehouse_of
 from tests.pipeline.shop import Shop
 from tests.pipeline.spoils import with_channels
 from tests.sources.conftest import locked_postgres, service  # noqa: F401  (fixtures)
@@ -48,3 +49,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture(scope="session")
+def lived(postgres_server: EmbeddedPostgres, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Lived:
+    """A shop with published days, made once; `Lived.copy` gives a test its own."""
+    folder = tmp_path_factory.mktemp("lived") / "shop"
+    with warehouse_of(postgres_server, _template) as name:
+        live(folder)
+    return Lived(folder, name)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -24,7 +26,7 @@ _numbers = count()
 
 @contextmanager
 def warehouse_of(server: EmbeddedPostgres, template: str) -> Iterator[str]:
-    """The URL of a new warehouse, in DDCRM_WAREHOUSE_URL as long as the block lasts."""
+    """The name of a new warehouse, a copy of `template`; its URL is in DDCRM_WAREHOUSE_URL inside the block."""
     import psycopg
 
     from ddcrm.warehouse.connect import Warehouse
@@ -34,7 +36,24 @@ def warehouse_of(server: EmbeddedPostgres, template: str) -> Iterator[str]:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DDCRM_WAREHOUSE_URL", server.url(name))
-        yield server.url(name)
+        yield name
+
+
+@dataclass(frozen=True)
+class Lived:
+    """A shop that has lived, to be copied: its folder and its database, which nobody may connect to."""
+
+    folder: Path
+    database: str
+
+    @contextmanager
+    def copy(self, server: EmbeddedPostgres, folder: Path) -> Iterator[Shop]:
+        """A shop of one's own, with a warehouse of its own in DDCRM_WAREHOUSE_URL."""
+        shutil.copytree(self.folder, folder)
+        shop = Shop(folder)
+        shop.rows = shop.history()
+        with warehouse_of(server, self.database):
+            yield shop
 
 
 def live(folder: Path, *changes: tuple[str, str]) -> Shop:

@@ -109,7 +109,7 @@ class Shop:
         (self.folder / "ddcrm.toml").write_text(TOML)
         (self.folder / "contracts/orders/1.0.0.yaml").write_text(CONTRACT)
         (self.folder / "expectations/orders.json").write_text(json.dumps(SUITE))
-        self.rows = self._history()
+        self.rows = self.history()
         for day in self.rows:
             self.write(day)
         return self
@@ -123,7 +123,8 @@ class Shop:
             writer.writeheader()
             writer.writerows(self.rows[day])
 
-    def _history(self) -> dict[date, list[dict[str, str]]]:
+    def history(self) -> dict[date, list[dict[str, str]]]:
+        """The rows by the day on which they arrive, by the seed."""
         chance = random.Random(self.seed)
         rows: dict[date, list[dict[str, str]]] = {FIRST + timedelta(days=offset): [] for offset in range(self.days)}
         number = 0

@@ -14,25 +14,26 @@ from ddcrm.pipeline.ingest import extract
 from ddcrm.pipeline.plan import Plan
 from ddcrm.pipeline.planning import make_plan
 from ddcrm.warehouse.embedded import EmbeddedPostgres
+from ddcrm.warehouse.tables import published_names
 from tests.pipeline import days as run
-from tests.pipeline.lived import NET_AMOUNT, PUBLISHED, TRAININGS, live, version, warehouse_of
+from tests.pipeline.lived import NET_AMOUNT, PUBLISHED, TRAININGS, Lived, version
 from tests.pipeline.shop import FIRST, SUITE, Shop, order
 
 
 @pytest.fixture(scope="module")
-def lived(postgres_server: EmbeddedPostgres, _template: str, tmp_path_factory: Any) -> Iterator[Shop]:
-    """A shop with four published days; tests that change it put it back, or go last."""
-    with warehouse_of(postgres_server, _template):
-        yield live(tmp_path_factory.mktemp("plan") / "shop")
+def own(lived: Lived, postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The module's shop; tests that change more than the project's files put that back, or go last."""
+    with lived.copy(postgres_server, tmp_path_factory.mktemp("plan") / "shop") as shop:
+        yield shop
 
 
 @pytest.fixture
-def shop(lived: Shop) -> Iterator[Shop]:
+def shop(own: Shop) -> Iterator[Shop]:
     """The same, its project's files as they were afterwards."""
-    files = [file for place in ("contracts", "expectations") for file in (lived.folder / place).rglob("*.*")]
-    before = {file: file.read_text() for file in [*files, lived.folder / "ddcrm.toml"]}
-    yield lived
-    for file in [file for place in ("contracts", "expectations") for file in (lived.folder / place).rglob("*.*")]:
+    files = [file for place in ("contracts", "expectations") for file in (own.folder / place).rglob("*.*")]
+    before = {file: file.read_text() for file in [*files, own.folder / "ddcrm.toml"]}
+    yield own
+    for file in [file for place in ("contracts", "expectations") for file in (own.folder / place).rglob("*.*")]:
         if file not in before:
             file.unlink()
     for file, text in before.items():
@@ -75,7 +76,7 @@ def test_a_corrected_mapping_from_day_1(shop: Shop) -> None:
     assert plan.seconds is not None
     assert plan.seconds > 0
     assert make_plan(shop.settings).id == plan.id
-    assert {len(digests) for digests in plan.as_dict()["days"].values()} == {4}
+    assert {tuple(sorted(digests)) for digests in plan.as_dict()["days"].values()} == {tuple(sorted(published_names()))}
     assert plan.as_dict()["versions"] == {"from": {"orders": "1.0.0"}, "to": {"orders": "1.1.0"}}
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ddcrm.errors import PlanOutdatedError, RestatementError
 from ddcrm.pipeline.planning import make_plan
-from ddcrm.pipeline.restate import give_up, propose, restate
+from ddcrm.pipeline.restate import propose, restate
 from ddcrm.pipeline.restate_swap import swap, undo
 from ddcrm.pipeline.shadow import restatements_dir
 from ddcrm.settings import Settings
@@ -18,7 +20,7 @@ from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.embedded import EmbeddedPostgres
 from ddcrm.warehouse.restate import approve
 from tests.pipeline import days as run
-from tests.pipeline.lived import NET_AMOUNT, PUBLISHED, TRAININGS, live, version, warehouse_of
+from tests.pipeline.lived import NET_AMOUNT, PUBLISHED, TRAININGS, Lived, live, version, warehouse_of
 from tests.pipeline.reading import conformed, ledger, published, rows
 from tests.pipeline.shop import FIRST, Shop, order
 
@@ -33,9 +35,9 @@ def corrected(postgres_server: EmbeddedPostgres, _template: str, tmp_path_factor
 
 
 @pytest.fixture
-def shop(postgres_server: EmbeddedPostgres, _template: str, tmp_path_factory: Any) -> Iterator[Shop]:
-    with warehouse_of(postgres_server, _template):
-        yield live(tmp_path_factory.mktemp("shop") / "shop")
+def shop(lived: Lived, postgres_server: EmbeddedPostgres, tmp_path: Path) -> Iterator[Shop]:
+    with lived.copy(postgres_server, tmp_path / "shop") as own:
+        yield own
 
 
 def state(settings: Settings, days: list[date] = PUBLISHED) -> dict[str, Any]:
@@ -143,16 +145,35 @@ def test_days_after_a_late_batch(shop: Shop) -> None:
     assert state(settings) == after
 
 
-def test_dropped(shop: Shop) -> None:
-    version(shop, "1.1.0", FIRST, NET_AMOUNT)
+def test_from_the_command_line(shop: Shop) -> None:
+    """The commands of docs/restate.md, one after another."""
+    from typer.testing import CliRunner
+
+    from ddcrm.cli import app
+
+    def said(*words: str, code: int = 0) -> str:
+        result = CliRunner().invoke(app, ["--project", str(shop.folder), "restate", *words])
+        assert result.exit_code == code, result.output
+        return result.output
+
+    assert "nothing to restate" in said()
+    assert "there are no restatements" in said("list")
+    version(shop, "1.1.0", PUBLISHED[3], NET_AMOUNT)
     before = state(shop.settings)
-    found, _ = propose(shop.settings, **WHO)
-    assert found is not None
-    assert propose(shop.settings, **WHO)[0] == found
-    agree(shop.settings, found)
-    restate(shop.settings, found)
-    give_up(shop.settings, found, who="ann")
-    assert not (restatements_dir(shop.settings) / found).exists()
+    assert "r1 waits" in said()
+    assert "r1 waits" in said()
+    assert "nobody has approved it yet" in said("run", "r1", code=1)
+    assert "r1 is approved" in said("approve", "r1", "--why", "looked at")
+    page = shop.folder / "page.html"
+    assert "1 days are staged and compared" in said("run", "r1", "--page", str(page))
+    assert "2026-01-19" in page.read_text()
+    assert "looked at" in said("show", "r1", "--page", str(page))
+    assert "r1 is dropped" in said("drop", "r1")
+    assert not (restatements_dir(shop.settings) / "r1").exists()
+    assert "dropped" in said("run", "r1", code=1)
     assert state(shop.settings) == before
-    with pytest.raises(RestatementError, match="dropped"):
-        restate(shop.settings, found)
+    assert json.loads(said("--yes", "--why", "ticket 4711", "--jobs", "1", "--json"))["state"] == "swapped"
+    assert json.loads(said("list", "--json"))["restatements"][0]["state"] == "swapped"
+    assert state(shop.settings) != before
+    assert "r2 is undone: 1 days are as they were" in said("undo", "r2", "--why", "wrong")
+    assert state(shop.settings) == before

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from ddcrm import progress
-from tests.pipeline.lived import NET_AMOUNT, live, version
+from ddcrm.warehouse.embedded import EmbeddedPostgres
+from tests.pipeline.lived import NET_AMOUNT, Lived, version
 from tests.pipeline.shop import FIRST, Shop
 from tests.pipeline.test_kill import in_child, reader, warm
 
@@ -96,12 +97,15 @@ def spread(names: list[str], number: int) -> list[str]:
     return [names[place * len(names) // number] for place in range(number)] if len(names) > number else names
 
 
-def test_killed_anywhere_then_run_again(tmp_path: Path, warehouse_url: str, other_warehouse_url: str) -> None:
+def test_killed_anywhere_then_run_again(lived: Lived, postgres_server: EmbeddedPostgres, tmp_path: Path) -> None:
     """In a process of its own: the lake's library can't be used in forks of a process that has used it."""
-    arguments = (tmp_path, warehouse_url, other_warehouse_url)
-    process = multiprocessing.get_context("spawn").Process(target=kill_all_through, args=arguments)
-    process.start()
-    process.join()
+    with lived.copy(postgres_server, tmp_path / "alone"):
+        url = os.environ["DDCRM_WAREHOUSE_URL"]
+        with lived.copy(postgres_server, tmp_path / "shop"):
+            arguments = (tmp_path, os.environ["DDCRM_WAREHOUSE_URL"], url)
+            process = multiprocessing.get_context("spawn").Process(target=kill_all_through, args=arguments)
+            process.start()
+            process.join()
     assert process.exitcode == 0
 
 
@@ -109,9 +113,7 @@ def kill_all_through(folder: Path, warehouse_url: str, other_warehouse_url: str)
     """Compare a shop whose restatement is killed all through with one whose is left alone."""
     warm()
     alone, shop = Shop(folder / "alone"), Shop(folder / "shop")
-    for each, url in ((alone, other_warehouse_url), (shop, warehouse_url)):
-        os.environ["DDCRM_WAREHOUSE_URL"] = url
-        assert in_child(lambda each=each: live(each.folder) and None) == 0
+    os.environ["DDCRM_WAREHOUSE_URL"] = warehouse_url
     before = state(shop)
     for each in (alone, shop):
         version(each, "1.1.0", FIRST, NET_AMOUNT)
