@@ -20,6 +20,8 @@ from ddcrm.models.scaling import Scale
 _MODEL = "density"
 _SAME = 0.5  # the overlap from which two clusters are one: below it a cluster is dissolved (Hennig 2007)
 
+_MARGIN = 1e-9  # in standard deviations: nothing
+
 UNUSUAL = -1
 UNUSUAL_NAME = "unusual"
 
@@ -149,7 +151,10 @@ class DensitySegments(ClusterSegments):
     def _dbscan(self, scaled: Floats) -> _Found:
         from sklearn.cluster import DBSCAN
 
-        self.eps_ = bend(self._core_distance(scaled))
+        core = self._core_distance(scaled)
+        self.eps_ = bend(core) or float(
+            core[core > 0].min(initial=_MARGIN)
+        )  # of many equals it may be 0, which is none
         model = DBSCAN(eps=self.eps_, min_samples=self.min_samples, algorithm="kd_tree").fit(scaled)
         sizes = np.bincount(model.labels_ + 1)[1:]
         large = np.flatnonzero(sizes >= self.min_share * len(scaled))
@@ -183,7 +188,7 @@ class DensitySegments(ClusterSegments):
     @property
     def _furthest(self) -> float:
         """Just beyond what any point reaches: the tree looks no further."""
-        return float(np.nextafter(self.reach_.max(), np.inf))
+        return float(self.reach_.max()) * (1 + _MARGIN) + _MARGIN
 
     def _silhouette(self, scaled: Floats) -> float:
         some = self._sample(scaled, self.silhouette_sample)

@@ -98,6 +98,13 @@ class TestFit:
         assert loads(dumps(one)).predict(X).tolist() == two.predict(X).tolist()
         assert dumps(clone(one).fit(X)) == dumps(one)
 
+    @pytest.mark.parametrize("method", METHODS)
+    def test_customers_who_are_all_equal_within_their_crowd(self, method: str) -> None:
+        X = pd.DataFrame(np.repeat(CROWDS, [100, 80, 60], axis=0), columns=COLUMNS)
+        labels = DensitySegments(method).fit(X).predict(X)
+        assert UNUSUAL not in labels
+        assert adjusted_rand_score(np.repeat([0, 1, 2], [100, 80, 60]), labels) == 1.0
+
     def test_too_few_and_no_crowd_are_said(self) -> None:
         X, _ = planted()
         with pytest.raises(InsufficientDataError, match="16 customers, not more than twice min_samples 8"):
