@@ -25,9 +25,10 @@ Flags = NDArray[np.bool_]
 def purchase_summary(orders: pa.Table, as_of: date, purchase: PurchaseSettings | None = None) -> pa.Table:
     """customer_id, frequency, recency_days, tenure_days and repeat_monetary_value of each customer, as of a day.
 
-    orders: order lines with customer_key, event_date (date) and amount (decimal with at most two places, whole numbers,
-    or floats, which are rounded to cents); status where the settings exclude some. The rows stand in the order in which
-    customers first appear. Feed them to `model_times`, or to a model whose unit of time is a day.
+    orders: order lines with customer_key, event_date (dates, or local times, of which the day counts) and amount
+    (decimal with at most two places, whole numbers, or floats, which are rounded to cents); status where the settings
+    exclude some. The rows stand in the order in which customers first appear. Feed them to `model_times`, or to a model
+    whose unit of time is a day.
     """
     purchase = purchase or PurchaseSettings()
     lines = _counted(orders, as_of, purchase)
@@ -47,6 +48,7 @@ def _counted(orders: pa.Table, as_of: date, purchase: PurchaseSettings) -> pa.Ta
     import pyarrow.compute as pc
 
     keep = []
+    orders = orders.set_column(orders.schema.get_field_index("event_date"), "event_date", _dates(orders["event_date"]))
     if (last := pc.max(orders["event_date"]).as_py()) is not None and last > as_of:
         keep.append(pc.less_equal(orders["event_date"], pa.scalar(as_of)))
     for name in ("customer_key", "event_date"):
@@ -60,10 +62,17 @@ def _counted(orders: pa.Table, as_of: date, purchase: PurchaseSettings) -> pa.Ta
     return lines.filter(keep[-1]) if keep else lines
 
 
+def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return (pc.floor_temporal(column, unit="day") if pa.types.is_timestamp(column.type) else column).cast(pa.date32())
+
+
 def _days(column: pa.Array) -> NDArray[np.int32]:
     import pyarrow as pa
 
-    return column.cast(pa.date32()).view(pa.int32()).to_numpy()
+    return column.view(pa.int32()).to_numpy()
 
 
 def _day_number(day: date) -> int:

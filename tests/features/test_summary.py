@@ -70,6 +70,15 @@ def test_chunks_and_slices_change_nothing() -> None:
     pd.testing.assert_frame_equal(frame(part), by_engine(lines.slice(500, 900), PurchaseSettings()), check_exact=True)
 
 
+def test_of_a_time_the_day_counts() -> None:
+    lines = orders()
+    hours = np.random.default_rng(2).integers(0, 86_400, len(lines)).astype("timedelta64[s]")
+    times = pa.array(lines["event_date"].to_numpy().astype("datetime64[s]") + hours)
+    for event_date in (times, times.cast(pa.timestamp("us"))):
+        timed = lines.set_column(lines.schema.get_field_index("event_date"), "event_date", event_date)
+        assert purchase_summary(timed, AS_OF).equals(purchase_summary(lines, AS_OF))
+
+
 def test_nobody_bought_anything() -> None:
     lines = orders().slice(0, 0)
     assert purchase_summary(lines, AS_OF).num_rows == 0
