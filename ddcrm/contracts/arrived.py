@@ -125,9 +125,12 @@ def _emptied(contract: Contract, arrival: Arrival, limits: ChangeSettings) -> li
     for name, now in arrival.profiles.items():
         before = arrival.history.get(name, ())
         rows, filled = sum(each.rows for each in before), sum(each.filled for each in before)
+        sized = sum(each.values for each in before) if now.filled and any(each.quartiles for each in before) else 0
         enough = now.rows >= limits.min_values and rows >= limits.min_values and len(before) >= limits.min_batches
         if enough and not now.filled and filled >= (1 - _EMPTY_BEFORE) * rows:
             found.append(Change("column_emptied", name, {"rows": now.rows}))
+        if enough and sized >= (1 - _EMPTY_BEFORE) * rows and not now.values:
+            found.append(Change("column_emptied", name, {"rows": now.rows, "zero": True}))
     return found
 
 

@@ -62,7 +62,7 @@ _WORDS: dict[str, Callable[[str, Facts], str]] = {
     "column_added": lambda name, _: f"{name} appeared, which the contract does not know",
     "column_case": lambda name, facts: f"{name} is written {facts['now']} now",
     "columns_reordered": lambda _, __: "the columns came in another order",
-    "column_emptied": lambda name, _: f"{name} has no values any more",
+    "column_emptied": lambda name, facts: f"{name} has no values {'but zero' if facts.get('zero') else 'any more'}",
     "type_changed": lambda name, facts: f"{name} is no {facts['type']} in {_rows(facts)}",
     "date_format_changed": lambda name, facts: f"{name} is written as {facts['now']} in {_rows(facts)}",
     "number_format_changed": lambda name, facts: f"{name} is written with {facts['now']} in {_rows(facts)}",

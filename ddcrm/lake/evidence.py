@@ -6,6 +6,7 @@ Asked only once something is wrong; over landed text, of which no personal value
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -134,12 +135,15 @@ def _likeness(
     known = columns_by_day(engine, earlier)
     files = [file for file, partition in earlier
              if missing.lower() in (name.lower() for name in known[partition[LANDING_PARTITION]])]  # fmt: skip
+    like = Likeness(
+        missing, added, float((share or [0])[0] or 0), typed=column.type != "string" and not column.transform
+    )
     if not files:
-        return Likeness(missing, added, float((share or [0])[0] or 0))
+        return like
     before = missing_text(missing, contract.null_values)
     values = _compared(engine, f"SELECT {text} AS v FROM {now} AS _landed",
                        f"SELECT {before} AS v FROM ({_head(files)}) AS _landed")  # fmt: skip
-    return Likeness(missing, added, float((share or [0])[0] or 0), **values)
+    return replace(like, **values)
 
 
 _SHAPE = r"regexp_replace(regexp_replace({0}, '\d+', '9', 'g'), '\pL+', 'a', 'g')"
@@ -150,6 +154,7 @@ def _compared(engine: Engine, now: str, before: str) -> dict[str, Any]:
     number = "TRY_CAST(v AS DOUBLE)"
     numeric = f"count({number}) >= 0.9 * count(v) AND count(v) > 0"
     median = f"CASE WHEN {numeric} THEN median(abs({number})) FILTER ({number} <> 0) END"
+    whole = f"count(*) FILTER ({number} % 1 = 0) >= 0.9 * count({number})"
     shape = _SHAPE.format("v")
     query = f"""
         WITH n AS ({now}), b AS ({before})
@@ -158,10 +163,12 @@ def _compared(engine: Engine, now: str, before: str) -> dict[str, Any]:
              FROM (SELECT DISTINCT v FROM n WHERE v IS NOT NULL)),
             (SELECT count(DISTINCT v) FROM n),
             (SELECT avg(CAST({shape} IN (SELECT {shape} FROM b WHERE v IS NOT NULL) AS INTEGER)) FROM n),
-            (SELECT {median} FROM n) / (SELECT nullif({median}, 0) FROM b)
+            (SELECT {median} FROM n) / (SELECT nullif({median}, 0) FROM b),
+            (SELECT {whole} FROM n), (SELECT {whole} FROM b)
     """
-    known, distinct, shaped, ratio = engine.con.execute(query).fetchone()  # type: ignore[misc]
-    return {"known": known, "distinct": distinct, "shaped": shaped, "ratio": ratio or None}
+    known, distinct, shaped, ratio, now_whole, was_whole = engine.con.execute(query).fetchone()  # type: ignore[misc]
+    flipped = bool(ratio) and (now_whole, was_whole) == ((True, False) if ratio > 1 else (False, True))
+    return {"known": known, "distinct": distinct, "shaped": shaped, "ratio": ratio or None, "flipped": flipped}
 
 
 def source_column(contract: Contract, name: str) -> Column:

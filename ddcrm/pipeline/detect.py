@@ -169,7 +169,10 @@ def missing_columns(
 def _error(contract: Contract, breaking: Sequence[Found], **facts: str) -> SchemaChangedError:
     day = breaking[0].day
     columns = ", ".join(dict.fromkeys(each.change.column for each in breaking if each.change.column))
-    said = "; ".join(f"{sentence(each.change)}: {each.verdict.reason}" for each in breaking)
+    reasons: dict[str, list[str]] = {}
+    for each in breaking:
+        reasons.setdefault(each.verdict.reason, []).append(sentence(each.change))
+    said = "; ".join(f"{', '.join(sentences)}: {reason}" for reason, sentences in reasons.items())
     places = [each.change.facts for each in breaking if "line" in each.change.facts]
     where = {"file": places[0]["file"], "row": places[0]["line"]} if places else {}
     return SchemaChangedError(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _ROUNDS = 8  # a rename comes to light first, then the unit of what was renamed, ...
 _VALUES = 50  # new values of an enumeration; each in two rows at least: one alone may be a slip
+_ANOTHER_SIZE = 5.0  # a median that is so many times another one is none of the same unit, most likely
+_NUMBERS = ("integer", "double", "decimal")
 _PARTS = {"breaking": 0, "attention": 1, "compatible": 2}
 
 
@@ -75,6 +77,7 @@ class _Work:
         self.undecided: list[str] = []
         self.counts: DayCounts | None = None
         self.added: dict[str, None] = {}  # columns that appeared
+        self.renamed: list[Change] = []
         self.done: set[tuple[str, str | None]] = set()
 
     @property
@@ -87,16 +90,32 @@ class _Work:
         """Amend the draft until the batch shows no change that was not dealt with."""
         for _ in range(_ROUNDS):
             new = [change for change in self._changes() if (change.kind, change.column) not in self.done]
+            new = new or self._units_of_renamed()
             if not new:
                 return
             for change in new:
                 self._amend(change)
+
+    def _units_of_renamed(self) -> list[Change]:
+        """Where the batch was too small to judge sizes, but what was renamed is of another size than before."""
+        found = []
+        for change in self.renamed:
+            ratio, factor = change.facts.get("ratio", 1.0), change.facts.get("factor")
+            names = [column.name for column in self.contract.columns
+                     if column.source_name == change.facts["now"] and column.type.startswith(_NUMBERS)]  # fmt: skip
+            facts = {"ratio": ratio, "certain": factor is not None, **({"factor": factor} if factor else {})}
+            if not 1 / _ANOTHER_SIZE < ratio < _ANOTHER_SIZE:
+                found += [Change("unit_changed", name, facts) for name in names]
+        self.renamed = []
+        judged = {column for kind, column in self.done if kind in ("unit_changed", "distribution_shifted")}
+        return [change for change in found if change.column not in judged]
 
     def _amend(self, change: Change) -> None:
         from ddcrm.contracts.amend import amend
         from ddcrm.contracts.wording import sentence
 
         self.done.add((change.kind, change.column))
+        self.renamed += [change] if change.kind == "column_renamed" else []
         amended = amend(self.draft, self.contract, change)
         self.draft = amended.draft
         if amended.decided:

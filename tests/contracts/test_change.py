@@ -123,6 +123,9 @@ BEFORE = [euros(0.8), euros(1.1), euros(1.3), euros(0.9)]
         (euros(100), "unit_changed", {"factor": 100.0, "fractions": "still there", "certain": False}),
         (euros(1200, whole=40), "unit_changed", {"factor": 1000.0}),
         (euros(0.01), "unit_changed", {"factor": 0.01}),
+        (euros(60, whole=40), "unit_changed", {"factor": 100.0, "ratio": 66.67, "fractions": "gone"}),
+        (euros(180, whole=40), "unit_changed", {"factor": 100.0, "ratio": 200.0}),
+        (euros(8000, whole=40), "distribution_shifted", {"ratio": 8889.0}),
         (euros(50), "distribution_shifted", {"ratio": 55.56}),
     ],
 )
@@ -137,6 +140,7 @@ def test_a_jump_of_all_quartiles(now: Profile, kind: str, facts: dict[str, Any])
     ("now", "before"),
     [
         (euros(3), BEFORE),  # a good day
+        (euros(20, whole=40), BEFORE),  # whole numbers, and not a hundred times as large
         (euros(100, values=9, whole=9), BEFORE),  # too few values
         (euros(100, whole=40), BEFORE[:2]),  # too few batches
         (euros(100, whole=40), []),  # the first one
@@ -149,7 +153,7 @@ def test_no_jump(now: Profile, before: Sequence[Profile]) -> None:
 
 
 def test_values_that_vary_by_themselves_are_no_unit() -> None:
-    wild = [euros(scale, values=10) for scale in (0.05, 1, 20, 1.1, 0.9, 30)]
+    wild = [euros(scale, values=10, whole=10) for scale in (0.05, 1, 20, 1.1, 0.9, 30)]
     change = unit_change("amount", euros(100, whole=40), wild, LIMITS)
     assert change is not None
     assert change.kind == "distribution_shifted"
@@ -186,6 +190,15 @@ def test_the_best_pairs_are_taken_each_column_once() -> None:
 def test_what_is_not_alike_is_no_rename() -> None:
     assert matched([Likeness("amount", "weight", 1.0, 0.02, 50, 0.5, 7.0)], LIMITS) == []
     assert matched([Likeness("amount", "amount_text", 0.2, 0.9, 50, 0.9)], LIMITS) == []
+
+
+def test_a_number_that_is_left_over_goes_to_the_only_column_that_is_one() -> None:
+    few = Likeness("amount", "total_cents", 1.0, 0.0, 2, 0.0, 300.0, typed=True)
+    text = Likeness("amount", "loyalty_tier", 0.0, typed=True)
+    assert matched([few, text], LIMITS) == [few]
+    assert matched([few, text, Likeness("amount", "weight", 1.0, typed=True)], LIMITS) == []
+    assert matched([few, Likeness("cost", "total_cents", 1.0, typed=True)], LIMITS) == []
+    assert matched([Likeness("note", "remark_2", 1.0, 0.0, 9, 0.1)], LIMITS) == []
 
 
 @pytest.mark.parametrize(("one", "two", "least"), [("customer_no", "CustomerNo", 1.0), ("amount", "total_amount", 0.8),

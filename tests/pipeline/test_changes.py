@@ -79,6 +79,7 @@ ALLOWED: dict[str, tuple[Spoil, list[tuple[str, str | None, str]]]] = {
     "another order": (lambda _, row: dict(reversed(row.items())), [("columns_reordered", None, "info")]),
     "another case": (renamed("amount", "AMOUNT"), [("column_case", "amount", "info")]),
     "a column that is empty now": (valued("status", lambda *_: ""), [("column_emptied", "status", "warning")]),
+    "a number that is zero now": (valued("amount", lambda *_: "0.00"), [("column_emptied", "amount", "warning")]),
     "a new value in few rows": (valued("channel", lambda number, text: text if number % 12 != 1 else "app"),
                                 [("enum_grown", "channel", "warning")]),
     "few unreadable numbers": (valued("amount", lambda number, text: text if number % 12 != 1 else "?"),

@@ -103,6 +103,22 @@ def test_what_can_not_be_decided_is_said_in_a_comment(shop: Shop, kind: str) -> 
     load_text(found.text, shop.folder / f"contracts/orders/{found.version}.yaml")
 
 
+def test_a_small_batch_tells_a_unit_by_the_column_before(shop: Shop) -> None:
+    """Five rows are too few to judge sizes; what was renamed is held against the old column's values."""
+    spoil = renamed("amount", "total_cents", cents)
+    with shop.file(DAY).open("w", newline="") as file:
+        lines = [{**spoil(0, row), "total_cents": amount} for row, amount in
+                 zip(shop.rows[DAY], ("1900", "2100", "1850", "2400", "1500"), strict=False)]  # fmt: skip
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+    extract(shop.settings, "orders", DateRange.parse(DAY))
+    found = propose(shop.settings, "orders", DAY)
+    assert (found.decided, found.undecided, found.reads) == (
+        ("amount is called total_cents", "amount is in another unit: / 100"), (), True
+    )  # fmt: skip
+
+
 def test_columns_that_appeared_are_suggested(shop: Shop) -> None:
     tiers = renamed("status", "state")
     found = proposed(shop, lambda number, row: {**tiers(number, row), "loyalty tier": "gold", "weight": "1.5"})
