@@ -5,6 +5,7 @@ sources/products/<day>/products.parquet   the whole catalogue on Mondays, no row
 sources/events/<day>/events.jsonl         JSON lines
 sources/feedback/<day>/feedback.csv       tabs, Latin-1, quoted line breaks
 sources/contacts/<day>/contacts.csv       semicolons, decimal commas; a header alone between campaigns
+sources/market/market.csv                 one file that grows by a month on each 5th
 sources/shop/customers.csv                for the shop's database (ddcrm.demo.shop)
 sources/tickets/tickets.jsonl             for the help desk's interface (ddcrm.demo.serve)
 truth.json, truth/*.parquet               the parameters, what was planted, what must come out

@@ -13,6 +13,7 @@ from ddcrm.demo.contacts import contacts
 from ddcrm.demo.events import event_lines, web_events
 from ddcrm.demo.feedback import feedback
 from ddcrm.demo.files import csv_bytes, json_lines, line_bytes, parquet_bytes, write_days
+from ddcrm.demo.market import market
 from ddcrm.demo.order_files import LAYOUTS, as_text
 from ddcrm.demo.orders import order_lines
 from ddcrm.demo.parameters import Company
@@ -25,7 +26,7 @@ from ddcrm.errors import SettingsError
 
 @dataclass(frozen=True)
 class Drawn:
-    """The company's rows; each frame but the products has `batch` (day of arrival) and `note` ("" for plain rows)."""
+    """The company's rows; but for products and market each has `batch` (day of arrival) and `note` ("": plain)."""
 
     truth: Truth
     products: pd.DataFrame
@@ -35,6 +36,7 @@ class Drawn:
     tickets: pd.DataFrame
     feedback: pd.DataFrame
     contacts: pd.DataFrame
+    market: pd.DataFrame
 
     def marked(self) -> dict[str, pd.DataFrame]:
         """The frames whose rows have a note, by source."""
@@ -55,6 +57,7 @@ def draw_all(company: Company) -> Drawn:
         tickets=tickets(company, lines),
         feedback=feedback(company, lines, products),
         contacts=contacts(company, people, lines),
+        market=market(company, lines),
     )
 
 
@@ -72,7 +75,14 @@ def deliver(company: Company, drawn: Drawn, folder: Path) -> dict[str, int]:
         "tickets": _write_lines(folder / "tickets/tickets.jsonl", json_lines(ticket_records(company, drawn.tickets))),
         "feedback": write_days(company, folder / "feedback", "feedback.csv", reviews, tabs, every_day),
         "contacts": write_days(company, folder / "contacts", "contacts.csv", campaigns, semicolons, every_day),
+        "market": _write_market(folder / "market/market.csv", drawn.market),
     }  # fmt: skip
+
+
+def _write_market(path: Path, rows: pd.DataFrame) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(csv_bytes()(rows))
+    return len(rows)
 
 
 def _write_lines(path: Path, lines: list[str]) -> int:

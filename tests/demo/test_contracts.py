@@ -22,7 +22,7 @@ from tests.demo.reading import connect
 pytestmark = pytest.mark.xdist_group("demo")
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("contacts", "customers", "events", "feedback", "orders", "products", "tickets")
+SOURCES = ("contacts", "customers", "events", "feedback", "market", "orders", "products", "tickets")
 REASONS = {  # what conforming says of each kind of dirt
     "broken_dates": "ordered_at: not a timestamp", "unknown_channels": "channel: not in the enumeration",
     "thousands_separators": "amount: not a decimal(18,2)", "missing_customer_keys": "customer_key: missing",

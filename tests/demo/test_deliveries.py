@@ -58,7 +58,9 @@ def one(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     return found[0][0]
 
 
-@pytest.mark.parametrize("source", ["orders", "customers", "products", "events", "tickets", "feedback", "contacts"])
+@pytest.mark.parametrize(
+    "source", ["orders", "customers", "products", "events", "tickets", "feedback", "contacts", "market"]
+)
 def test_rows_are_those_of_the_truth(source: str, delivered: duckdb.DuckDBPyConnection, truth: dict[str, Any]) -> None:
     counts = truth["sources"][source]
     assert one(delivered, f"SELECT count(*) FROM {source}") == counts["landed"] > 1_000

@@ -29,7 +29,7 @@ def digests(folder: Path) -> dict[str, str]:
 def test_the_same_arguments_give_the_same_bytes_in_every_file(small: Path, tmp_path: Path) -> None:
     demo.make(tmp_path, **SMALL)
     first, second = digests(small), digests(tmp_path)
-    assert len(first) == 5 * 46 + 2 + 3  # five sources a day, two stores, the truth
+    assert len(first) == 5 * 46 + 3 + 3  # five sources a day, two stores and the market, the truth
     assert first == second
 
 
