@@ -31,7 +31,8 @@ def _queries(sources: Path) -> dict[str, str]:
         "feedback": _csv(sources / "feedback/*/feedback.csv", "delim = '\t', encoding = 'latin-1'"),
         "contacts": _csv(sources / "contacts/*/contacts.csv", "delim = ';'"),
         "market": "SELECT * EXCLUDE reported_on, reported_on AS _batch_date, 'market' AS _source, "
-        f"row_number() OVER () + 1 AS _line FROM read_csv('{sources}/market/market.csv', all_varchar = true, header = true)",
+        "row_number() OVER () + 1 AS _line FROM "
+        f"read_csv('{sources}/market/market.csv', all_varchar = true, header = true)",
         "events": _placed(f"SELECT * FROM read_json('{sources}/events/*/events.jsonl', filename = true, {events})"),
         "products": _placed(products),
         "customers": "SELECT *, left(updated_at, 10) AS _batch_date, 'shop' AS _source, row_number() OVER () AS _line "
