@@ -17,7 +17,7 @@ def market(company: Company, lines: pd.DataFrame) -> pd.DataFrame:
     sold = lines[(lines["day"] >= 0) & (lines["day"] < company.days)]
     cents = sold["cents"].groupby(days[sold["day"].to_numpy()].to_period("M")).sum()
     rows = []
-    for number, (month, total) in enumerate(cents.items()):
+    for number, (month, total) in enumerate(zip(pd.PeriodIndex(cents.index), cents, strict=True)):
         share = _SHARE + _GROWTH * number + _NOISE * float(rng.standard_normal())
         told = (month + 1).start_time + pd.Timedelta(days=REPORTED_ON - 1)
         if told <= days[-1]:
