@@ -84,13 +84,13 @@ def _money(column: pa.Array, counts: str) -> tuple[Whole, Flags]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    known = pc.is_valid(column).to_numpy(zero_copy_only=False)
-    money = pc.fill_null(column.cast(pa.decimal128(18, 2)), 0)
+    money, known = column.cast(pa.decimal128(18, 2)), np.ones(len(column), bool)
+    if money.null_count:
+        known, money = pc.is_valid(money).to_numpy(zero_copy_only=False), pc.fill_null(money, 0)
     words = np.frombuffer(money.buffers()[1], dtype="<i8")  # two for each number, the lower one first: 18 digits fit it
     cents = words[2 * money.offset :: 2][: len(money)]
-    return cents, np.ones(len(cents), bool) if counts == "any" else known & (
-        cents >= (0 if counts == "non_negative" else 1)
-    )
+    least = {"positive": 1, "non_negative": 0}
+    return cents, np.ones(len(cents), bool) if counts == "any" else known & (cents >= least[counts])
 
 
 def _times(code: NDArray[Any], day: Whole, bought: Flags, n: int) -> dict[str, Whole]:
