@@ -87,9 +87,8 @@ def raise_if_missing(contract: Contract, check: ColumnCheck, file: str | None = 
         if len(names) == len(added) == 1:
             guesses = [f"{names[0]} may now be {added[0]}"]
         hint = (f"{'; '.join(guesses)}. " if guesses else "") + (
-            "The batch has landed and is not conformed. Write the contract's next version "
-            f"(contracts/{contract.source}/) with ddcrm.effectiveFrom {day}, or have the source mended, "
-            "and run the day again"
+            f"The batch has landed and is not conformed. Run `ddcrm contract propose {contract.source} --batch {day}`, "
+            "or have the source mended, and run the day again"
         )
         raise SchemaChangedError(
             "columns of the contract did not arrive",

@@ -31,8 +31,7 @@ def test_published_parameters(settings: Settings) -> None:
 
     result = ingest(settings, "orders", DateRange.parse("1997-01-01", "1998-06-30"))
     assert (result.landed, result.conformed) == (6_919, 6_919)
-    changes = rows(settings, "SELECT expectation, column_name, severity FROM ops.validations WHERE suite = 'changes'")
-    assert changes == [("column_added", "sample_id", "info")]
+    assert rows(settings, "SELECT message FROM ops.validations WHERE suite = 'changes'") == []
     train(settings, CALIBRATION_END)
     registry = Registry(settings.lake_dir / "models")
     value = registry.load(registry.newest("bgnbd", CALIBRATION_END))
