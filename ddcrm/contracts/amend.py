@@ -8,7 +8,7 @@ from typing import Any
 
 from ddcrm.contracts.change import Change
 from ddcrm.contracts.document import Steps
-from ddcrm.contracts.draft import Draft
+from ddcrm.contracts.draft import Draft, written
 from ddcrm.contracts.entities import ENTITIES
 from ddcrm.contracts.kinds import engine_type
 from ddcrm.contracts.model import Column, Contract
@@ -121,8 +121,8 @@ def _grown(draft: Draft, contract: Contract, change: Change) -> Amended | None:
     if not values or column.personal:
         return None
     for value in values:
-        written = int(value) if column.type == "integer" else value == "true" if column.type == "boolean" else value
-        draft = draft.with_item((*_index(draft, column.name), "enum"), {"value": written})
+        typed = int(value) if column.type == "integer" else value == "true" if column.type == "boolean" else value
+        draft = draft.with_item((*_index(draft, column.name), "enum"), {"value": typed})
     return Amended(_why(draft, column, "New values", change), f"{column.name} may be {', '.join(values)}")
 
 
@@ -160,7 +160,9 @@ def suggest_columns(draft: Draft, contract: Contract, added: Sequence[tuple[str,
     for name, kind, share in added:
         ours = _identifier(name)
         ours = f"{ours}_2" if ours.lower() in known else ours
-        lines.append(f"- {{name: {ours}, physicalName: {name}, logicalType: {kind}}}  # in {share:.0%} of the rows")
+        lines.append(
+            f"- {{name: {ours}, physicalName: {written(name)}, logicalType: {kind}}}  # in {share:.0%} of the rows"
+        )
     return draft.appended_comment(PROPERTIES, lines) if added else draft
 
 
