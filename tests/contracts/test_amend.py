@@ -88,7 +88,7 @@ def test_suggestions_are_comments_with_names_of_their_own() -> None:
     draft = suggest_columns(Draft(TEXT, FILE), contract, [("Channel", "string", 0.5), ("2nd Line", "integer", 1.0)])
     assert load_text(draft.text, FILE).columns == contract.columns
     assert "# - {name: channel_2, physicalName: Channel, logicalType: string}  # in 50% of the rows" in draft.text
-    assert "# - {name: c_2nd_line, physicalName: 2nd Line, logicalType: integer}" in draft.text
+    assert "# - {name: c_2nd_line, physicalName: '2nd Line', logicalType: integer}" in draft.text
 
 
 @pytest.mark.parametrize(("part", "version"), [(0, "2.0.0"), (1, "1.5.0"), (2, "1.4.3")])
