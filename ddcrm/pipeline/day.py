@@ -128,10 +128,12 @@ def _read_segments(day: StagedDay) -> DaySegments:
 
     from ddcrm.scoring.tables import DaySegments
 
-    table = day.read("customer_segments", read_dictionary=["scheme", "segment"]).combine_chunks()
+    columns = ["scheme", "segment"]
+    table = day.read("customer_segments", columns=columns, read_dictionary=columns).combine_chunks()
     n = int(day.manifest["customers"])
     parts = [table.slice(start, n) for start in range(0, table.num_rows, n)]  # in the order of scheme and customer
-    return DaySegments(pa.concat_arrays(parts[0]["customer_id"].chunks), [_segmentation(part) for part in parts])
+    customers = day.read("customer_scores", columns=["customer_id"])["customer_id"]  # once each, in the same order
+    return DaySegments(pa.concat_arrays(customers.chunks), [_segmentation(part) for part in parts])
 
 
 def _segmentation(part: pa.Table) -> Segmentation:
