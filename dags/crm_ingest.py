@@ -5,9 +5,9 @@ A run takes in one business day (its partition key, `YYYY-MM-DD`): each source o
 conformed, and published to the lake once it was audited. Sources don't wait for each other; `conformed` waits for all
 of them and for the days before, and nothing is scored before it: where a source fails, yesterday's scores stay current.
 
-*A source failed:* read the log of the red task, mend what it names, clear the task with those downstream of it.
-*Again:* every step replaces what it wrote for the day, so each of them can be cleared at any time.
-*Many days:* a backfill with one active run, oldest day first. For months, `ddcrm ingest --from --to` is much faster.
+- **A source failed**: read the log of the red task, mend what it names, clear the task with those downstream of it.
+- **Again**: every step replaces what it wrote for the day, so each of them can be cleared at any time.
+- **Many days**: a backfill with one active run, oldest day first. For months, `ddcrm ingest --from --to` is quicker.
 """
 
 from __future__ import annotations

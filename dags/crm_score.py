@@ -5,7 +5,7 @@ Runs for each day whose sources are conformed and whose models stand: computes t
 the newest models trained on or before it, audits the result and swaps it into the warehouse whole. Readers see the
 old day or the new one, never a part. Same inputs, same digests: the asset's event carries them.
 
-*Again:* trigger it with a partition key, or clear it; no other day is touched.
+- **Again**: trigger it with a partition key, or clear it; no other day is touched.
 """
 
 from __future__ import annotations

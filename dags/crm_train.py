@@ -5,8 +5,8 @@ Runs for each conformed day and trains on Sundays, and where there is no model y
 says that the models stand. Scoring waits for it: so a day has the same models whenever and in whatever order days
 are run, and a Sunday whose training failed is not scored before someone has looked.
 
-*Train now:* trigger it with a partition key (it uses what was known at the end of that day) and `force`; the day is
-scored afterwards.
+- **Train now**: trigger it with a partition key (it uses what was known at the end of that day) and `force`; the day is
+  scored afterwards.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import warnings
 
 PACKAGES = (
     "adbc_driver_postgresql.dbapi",
@@ -37,6 +38,8 @@ PACKAGES = (
 
 for _name in PACKAGES:
     try:
-        importlib.import_module(_name)
+        with warnings.catch_warnings():  # skops asks every module for every name, and Airflow's answer with warnings
+            warnings.simplefilter("ignore")
+            importlib.import_module(_name)
     except Exception as _error:  # whoever needs it will fail with the whole story
         logging.getLogger("ddcrm").warning("%s can't be preloaded: %s", _name, _error)

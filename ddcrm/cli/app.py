@@ -119,8 +119,8 @@ def plan(ctx: typer.Context, first: First = None, last: Last = None, json: Json 
 @app.command()
 def backfill(
     ctx: typer.Context,
-    first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
-    last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD (included).")],
+    first: Annotated[str, typer.Option("--from", metavar=DAY, help="First day.")],
+    last: Annotated[str, typer.Option("--to", metavar=DAY, help="Last day (included).")],
     dag: Annotated[str, typer.Option(help="The DAG to run.")] = "crm_ingest",
     runs: Annotated[int, typer.Option("--max-active-runs", min=1, help="Days at once.")] = 1,
     behavior: Annotated[
@@ -129,7 +129,10 @@ def backfill(
     yes: Annotated[bool, typer.Option("--yes", help="Ask Airflow to run them.")] = False,
     json: Json = False,
 ) -> None:
-    """Say which partitions a range of days means; with --yes let Airflow run them."""
+    """Say which partitions a range of days means.
+
+    With --yes Airflow is asked to run them.
+    """
     from ddcrm.cli import backfill as command
     from ddcrm.cli import commands
 
@@ -149,13 +152,18 @@ def status(ctx: typer.Context, json: Json = False) -> None:
 @app.command()
 def report(
     ctx: typer.Context,
-    as_of: Annotated[str | None, typer.Option("--as-of", help="The published day; the newest where absent.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar=DAY, help="The published day; the newest where absent.")
+    ] = None,
     out_file: Annotated[
         Path | None, typer.Option("--out", help="The file; below the state folder where absent.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write the page of a published day: value, segments, cohorts, what moved revenue."""
+    """Write the page of a published day.
+
+    It shows value, segments, cohorts, what moved revenue.
+    """
     from ddcrm.cli import commands
 
     with handled(ctx, json) as out:
@@ -178,11 +186,15 @@ def doctor(ctx: typer.Context, json: Json = False) -> None:
 def demo(
     ctx: typer.Context,
     stop: Annotated[bool, typer.Option("--exit", help="Stop Airflow when all is done.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Only run the company's systems, until Ctrl-C.")] = False,
 ) -> None:
     """Make the demo company and run the DAGs in a real Airflow."""
     with handled(ctx, False) as out:
         from ddcrm.demo.run import run_demo
+        from ddcrm.demo.systems import serve_systems
 
+        if serve:
+            raise typer.Exit(serve_systems(out.settings))
         raise typer.Exit(run_demo(out.settings, exit_when_done=stop))
 
 
@@ -240,6 +252,21 @@ def warehouse_url(ctx: typer.Context, json: Json = False) -> None:
 
     with handled(ctx, json) as out:
         commands.warehouse_url(out)
+
+
+@warehouse_app.command("psql", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def warehouse_psql(
+    ctx: typer.Context,
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="[ARGS]...", help="Such as -c 'SELECT 1'.")] = None,
+) -> None:
+    """Run psql on the warehouse, with psql's own arguments.
+
+    The embedded server runs for as long as psql does.
+    """
+    from ddcrm.cli.psql import psql
+
+    with handled(ctx, False) as out:
+        raise typer.Exit(psql(out.settings, arguments or []))
 
 
 def main() -> None:

@@ -177,7 +177,7 @@ def warehouse_url(out: Output) -> None:
     with Warehouse.open(out.settings) as warehouse:
         out.document |= {"url": warehouse.display_url, "psql": warehouse.psql}
         out.say(warehouse.display_url)
-        out.say(warehouse.psql)
+        out.say("ddcrm warehouse psql" if out.settings.warehouse_url is None else warehouse.psql)
 
 
 def status(out: Output) -> None:

@@ -17,7 +17,10 @@ from ddcrm.demo.processes import Processes
 from ddcrm.demo.rest import AirflowApi, AirflowApiError
 from ddcrm.errors import DdcrmError, SettingsError
 
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+# logs are read from the folder: a server for them would listen on all interfaces
+COMPONENTS = {
+    "api-server": (), "scheduler": ("--skip-serve-logs",), "dag-processor": (), "triggerer": ("--skip-serve-logs",),
+}  # fmt: skip
 USER = "admin"
 # what LocalExecutor's workers import once, for all the tasks that they fork: docs/airflow.md
 PRELOAD = (
@@ -44,7 +47,6 @@ class Place:
     plugins: Path
     database_url: str
     api_port: int
-    log_ports: tuple[int, int]
     parallelism: int = 4
 
     @property
@@ -69,7 +71,6 @@ class Place:
             "database": {"sql_alchemy_conn": self.database_url, "sql_alchemy_conn_async": self.database_url},
             "api": {"host": "127.0.0.1", "port": self.api_port, "base_url": self.url, "secret_key": _secret()},
             "api_auth": {"jwt_secret": _secret()},
-            "logging": {"worker_log_server_port": self.log_ports[0], "trigger_log_server_port": self.log_ports[1]},
             "scheduler": {"scheduler_idle_sleep_time": 0.3, "mp_start_method": "forkserver",
                           "mp_forkserver_preload": ",".join(PRELOAD)},
             "usage_data_collection": {"enabled": False},
@@ -105,8 +106,8 @@ class Airflow:
         place.password_file.write_text(json.dumps({USER: self.password}))
         variables = {**os.environ, **place.environment(), **self.environment}
         self.processes.run("db migrate", _command("db", "migrate"), variables)
-        for component in COMPONENTS:
-            self.processes.start(component, _command(component), variables)
+        for component, options in COMPONENTS.items():
+            self.processes.start(component, _command(component, *options), variables)
 
     def wait_for_dags(self, dags: set[str], timeout: float = 180, waiting: Callable[[], None] = lambda: None) -> None:
         """Wait until every component is well and the DAGs were read.

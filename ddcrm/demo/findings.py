@@ -21,16 +21,19 @@ class Finding:
 
 
 FINDINGS = (
-    Finding("Segments (crm.current_segment_profiles)", ("scheme", "segment", "customers", "share %", "revenue %"), """
+    Finding("Segments by rfm, kmeans, usage (crm.current_segment_profiles)",
+            ("scheme", "segment", "customers", "share %", "revenue %"), """
         SELECT scheme, segment, customers, round(100 * share::numeric, 1), round(100 * revenue_share::numeric, 1)
         FROM crm.current_segment_profiles WHERE scheme IN ('rfm', 'kmeans', 'usage')
         ORDER BY scheme DESC, customers DESC, segment"""),
-    Finding("Why somebody is in it (crm.current_segment_profiles)", ("scheme", "segment", "right of %", "why"), """
+    Finding("Segments by lifecycle and value_tier, and why somebody is in them (the same table)",
+            ("scheme", "segment", "right of %", "why"), """
         SELECT scheme, segment, round(100 * fidelity::numeric, 1), explanation
         FROM crm.current_segment_profiles WHERE scheme IN ('lifecycle', 'value_tier')
         ORDER BY scheme, revenue_share DESC, segment"""),
     Finding("The ten most valuable customers (crm.current_customer_scores)",
-            ("customer", "segment", "purchase days", "mean spend", "P(alive)", "orders in 365 d", "value in 365 d"), """
+            ("customer", "segment", "purchase days", "mean spend, EUR", "P(alive)", "orders in 365 d",
+             "value in 365 d, EUR"), """
         SELECT customer_id, segment, frequency + 1, monetary_value, round(p_alive::numeric, 3),
                round(expected_orders_365d::numeric, 1), clv_365d
         FROM crm.current_customer_scores JOIN crm.current_customer_segments USING (as_of, customer_id)

@@ -11,6 +11,8 @@ from typing import Any
 
 _SILENT_SECONDS = 10.0  # a plain log says at least that often what is being done
 
+_LOG_WIDTH = 120  # where it is no terminal, so that the tables look the same everywhere
+
 
 class Show:
     """Lines on a terminal with a spinner for what is being done, or a plain log elsewhere."""
@@ -19,6 +21,8 @@ class Show:
         from rich.console import Console
 
         self.console = Console(highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = _LOG_WIDTH
         self._begin = self._said = time.monotonic()
         self._status: Any = None
 

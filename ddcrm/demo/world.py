@@ -56,6 +56,13 @@ def _environment(world: World) -> dict[str, str]:
     return {
         **{f"DDCRM_{name.upper()}": str(getattr(world.settings, name)) for name in folders},
         "DDCRM_WAREHOUSE_URL": world.server.url(WAREHOUSE),
+        **source_variables(world),
+    }
+
+
+def source_variables(world: World) -> dict[str, str]:
+    """What must be known of the sources that answer: where the help desk is, and the secrets of both."""
+    return {
         "DDCRM_SOURCES__TICKETS__LOCATION": str(world.settings.source("tickets").location),
         "DDCRM_SECRET_TICKETS_TOKEN": world.helpdesk_token,
         "DDCRM_SECRET_SHOP_DATABASE_URL": world.server.url(SHOP),
@@ -88,9 +95,7 @@ def build_airflow(world: World, dates: DateRange) -> Airflow:
     if wanted and port != int(wanted):
         raise SettingsError(f"the port {wanted} is taken", hint="Set AIRFLOW__API__PORT to another one, or to none.")
     home = world.settings.state_dir / "airflow"
-    place = Place(
-        home, project / "dags", project / "plugins", world.server.url(AIRFLOW), port, (free_port(), free_port())
-    )
+    place = Place(home, project / "dags", project / "plugins", world.server.url(AIRFLOW), port)
     return Airflow(place, {"DDCRM_SCHEDULE_END": str(dates.last)})
 
 

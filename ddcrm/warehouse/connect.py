@@ -58,6 +58,12 @@ class Warehouse:
         return f"{text}?{query}" if query else text
 
     @property
+    def psql_environment(self) -> dict[str, str]:
+        """What psql must be told by a variable: the password, which a command line would show to everyone."""
+        password = self._parameters.get("password")
+        return {} if password is None else {"PGPASSWORD": str(password)}
+
+    @property
     def psql_arguments(self) -> list[str]:
         """The command line of psql for this database, without the password (psql asks, or reads PGPASSWORD)."""
         from psycopg.conninfo import make_conninfo

@@ -72,8 +72,7 @@ def running(
     databases = [f"scheduler_{name}_{os.getpid()}" for name in ("airflow", "warehouse")]
     for database in databases:
         postgres_server.create_database(database)
-    ports = (free_port(), free_port())
-    place = Place(folder / "airflow", dags, PLUGINS, postgres_server.url(databases[0]), free_port(), ports)
+    place = Place(folder / "airflow", dags, PLUGINS, postgres_server.url(databases[0]), free_port())
     warehouse = postgres_server.url(databases[1])
     variables = {
         "DDCRM_PROJECT_DIR": str(shop.folder), "DDCRM_WAREHOUSE_URL": warehouse, "AIRFLOW_CONN_DDCRM_ALERTS": alerts[0],

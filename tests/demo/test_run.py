@@ -20,10 +20,18 @@ from tests.deploy.compose import REPOSITORY
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.xdist_group("airflow")]
 
 
-def start(project: Path, state: Path) -> subprocess.Popen[str]:
-    variables = {**os.environ, "DDCRM_STATE_DIR": str(state), "DDCRM_SOURCES_DIR": str(state / "demo/sources")}
-    command = [str(Path(sys.executable).with_name("ddcrm")), "--project", str(project), "demo", "--exit"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=variables)
+COMMAND = str(Path(sys.executable).with_name("ddcrm"))
+
+
+def environment(state: Path) -> dict[str, str]:
+    return {**os.environ, "DDCRM_STATE_DIR": str(state), "DDCRM_SOURCES_DIR": str(state / "demo/sources")}
+
+
+def start(project: Path, state: Path, how: str = "--exit") -> subprocess.Popen[str]:
+    command = [COMMAND, "--project", str(project), "demo", how]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(state)
+    )
 
 
 def wait(condition: Callable[[], object], seconds: float) -> None:
@@ -72,3 +80,25 @@ def test_an_error_while_airflow_starts_stops_everything(tmp_path: Path) -> None:
         process.pid for process in psutil.process_iter(["cmdline"]) if str(state) in str(process.info["cmdline"])
     ]
     assert (state / "airflow/db-migrate.log").exists(), "Airflow had begun"
+
+
+def test_the_systems_alone_answer_whoever_reads_their_file(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with start(REPOSITORY, state, "--serve") as demo:
+        wait(lambda: (state / "demo.env").exists() or demo.poll() is not None, 180)
+        below = everything_below(demo)
+        variables = (state / "demo.env").read_text()
+        shell = f'. {state}/demo.env; "$0" ingest customers --date 2026-06-24 && "$0" ingest tickets --date 2026-06-24'
+        told = subprocess.run(["sh", "-c", shell, COMMAND], capture_output=True, text=True, env=environment(state),
+                              cwd=REPOSITORY)  # fmt: skip
+        assert (state / "demo.env").stat().st_mode & 0o077 == 0
+        demo.send_signal(signal.SIGINT)
+        output, _ = demo.communicate(timeout=120)
+    assert (told.returncode, demo.returncode) == (0, 0), told.stderr + output
+    assert re.search(r"^customers 2026-06-24: [1-9].*\ntickets 2026-06-24: [1-9]", told.stdout, re.MULTILINE), (
+        told.stdout
+    )
+    assert "TICKETS_TOKEN=" in variables
+    assert not (state / "demo.env").exists()
+    assert [process for process in below if is_alive(process)] == []
+    assert not (state / "postgres/data/postmaster.pid").exists()
