@@ -17,15 +17,23 @@ def show(out: Output, found: Mapping[str, Any]) -> None:
             f"their spend in the {found['holdout_days']} days after it")  # fmt: skip
     methods = found["methods"].items()
     out.table([_row(name, one) for name, one in methods if "spend" in one], _HEADER)
-    for name, one in methods:
-        if why := one.get("failed") or found["barred"].get(name):
-            out.say(f"    {name} may not speak: {why}")
+    for why, names in _silent(found).items():
+        out.say(f"    {', '.join(names)} may not speak: {why}")
     out.say(sentence(found))
 
 
 def sentence(found: Mapping[str, Any]) -> str:
     """Who speaks, and why."""
     return f"{found['champion']} speaks of value: {found['reason']}; P(alive) by {found['alive'] or 'nobody'}"
+
+
+def _silent(found: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The methods that may not speak, by reason."""
+    reasons: dict[str, list[str]] = {}
+    for name, one in found["methods"].items():
+        if why := one.get("failed") or found["barred"].get(name):
+            reasons.setdefault(why, []).append(name)
+    return reasons
 
 
 def _row(name: str, one: Mapping[str, Any]) -> list[str | None]:

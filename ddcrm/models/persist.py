@@ -26,6 +26,10 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "ddcrm.models.kmeans.KMeansSegments",
     "ddcrm.models.mbgnbd.MBGNBD",
     "ddcrm.models.pareto_nbd.ParetoNBD",
+    "ddcrm.models.regression.SpendRegression",
+    "numpy.dtype",
+    "sklearn.feature_selection._univariate_selection.f_regression",
+    "sklearn.tree._tree.Tree",
 )
 """The types beyond numbers, texts, containers and arrays that a model file may name."""
 

@@ -134,11 +134,13 @@ def _features(settings: Settings, as_of: date) -> tuple[pa.Table, str]:
 def _train_all(
     settings: Settings, as_of: date, features: pa.Table, digest: str, names: Sequence[str], made_by: MadeBy
 ) -> tuple[dict[str, ModelRef], dict[str, str]]:
+    from ddcrm.training.fit import REGRESSIONS
+
     models, trained, withheld = registry(settings), {}, {}
     for name in names:
         progress.point("train.fit", model=name, customers=features.num_rows)
         try:
-            train_one = _train_value if name == "value" else _train_one
+            train_one = _train_value if name == "value" else _train_regression if name in REGRESSIONS else _train_one
             trained[name] = train_one(settings, as_of, features, digest, name, models, made_by)
         except ModelError as error:
             withheld[name] = str(error.reason or error.message)
@@ -177,8 +179,24 @@ def _train_value(
 
     def fit() -> Fitted:
         with threadpool_limits(1):
-            return champion.fitted(champion.back_test(holdout, settings.value, versions), settings.purchase)
+            found = champion.back_test(holdout, settings.value, versions, _kind_of(models, versions))
+            return champion.fitted(found, settings.purchase)
 
+    return _kept(models, name, as_of, card, made_by, fit)
+
+
+def _train_regression(
+    settings: Settings, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeBy
+) -> ModelRef:
+    """Fit the regression of a period, or find that the registry has what the fit would give."""
+    from ddcrm.lake.engine import Engine
+    from ddcrm.training import regressions
+    from ddcrm.training.fit import REGRESSIONS
+
+    regressions.check_history(_first_day(as_of, features), as_of, REGRESSIONS[name])
+    with Engine(settings) as engine:
+        learned, fit = regressions.fit_period(engine, as_of, REGRESSIONS[name])
+    card = _card(as_of, features, digest, {**settings_of(settings, name), "learned": learned}, None)
     return _kept(models, name, as_of, card, made_by, fit)
 
 
@@ -220,15 +238,25 @@ def _first_day(as_of: date, features: pa.Table) -> date:
 
 def _versions_of(models: Registry, as_of: date) -> dict[str, str]:
     """The models that were trained as of this day, with their versions."""
-    from ddcrm.training.fit import PURCHASE_MODELS
+    from ddcrm.training.fit import PURCHASE_MODELS, REGRESSIONS
 
     found = {}
-    for name in (*PURCHASE_MODELS, "gamma_gamma"):
+    for name in (*PURCHASE_MODELS, "gamma_gamma", *REGRESSIONS):
         with suppress(ModelNotFoundError):
             ref = models.newest(name, as_of)
             if ref.trained_as_of == as_of:
                 found[name] = ref.version
     return found
+
+
+def _kind_of(models: Registry, versions: Mapping[str, str]) -> str | None:
+    """The kind of the regression through which a champion may speak."""
+    from ddcrm.scoring.forecast import REGRESSION
+
+    if REGRESSION not in versions:
+        return None
+    kind: str = models.version(REGRESSION, versions[REGRESSION]).card["parameters"]["kind"]
+    return kind
 
 
 def _previous(models: Registry, name: str, as_of: date) -> ModelRef | None:
@@ -246,7 +274,7 @@ def settings_of(settings: Settings, name: str) -> dict[str, Any]:
 
     value = {"unit_days", "min_customers", "min_repeat_customers"}
     if name == "value":
-        value |= {"holdout_days", "min_history_days"}
+        value |= {"holdout_days", "min_history_days", "horizon_days"}
     learned = name in LEARNED_SCHEMES
     own = segment_settings(name, settings.segments) if learned else settings.value.model_dump(include=value)
     return {**own, "purchase": settings.purchase.model_dump(mode="json")}

@@ -20,6 +20,9 @@ from ddcrm.settings import ValueSettings
 Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
 
+REGRESSION = "regression_365d"
+"""The regression through which a champion speaks, if it is one."""
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -74,8 +77,12 @@ def interval(
 def more_columns(models: ScoringModels) -> tuple[str, ...]:
     """The features that this champion needs beyond those of the models."""
     champion = models.value.estimator
-    last = champion is not None and LAST in (champion.method, champion.orders)
-    return ("purchase_days_90d", "purchase_days_365d", "spend_365d") if last else ()
+    if champion is None:
+        return ()
+    again = LAST in (champion.method, champion.orders)
+    last = ("purchase_days_90d", "purchase_days_365d", "spend_365d") if again else ()
+    regression = models.parts.get(REGRESSION)
+    return last if regression is None else (*last, *regression.estimator.numbers, *regression.estimator.texts)
 
 
 def _plain(method: str, columns: Columns) -> dict[int, Floats]:
@@ -95,9 +102,11 @@ def _alive(
 def _value(
     method: str, parts: Mapping[str, Any], seen: Mapping[str, Outlook], columns: Columns, value: ValueSettings
 ) -> Floats:
-    """Expected spend within the horizon, discounted; that of a heuristic falls evenly into the horizon."""
+    """Expected spend within the horizon, discounted; that of other methods falls evenly into the horizon."""
     if method in seen:
         return seen[method].discounted * expected_spend(parts["gamma_gamma"], columns)
+    if REGRESSION in parts:
+        return np.asarray(parts[REGRESSION].predict(columns)) * _evenly(value)
     if method == RATE:
         return rate_so_far(columns, value.horizon_days) * spend_so_far(columns) * _evenly(value)
     spent = np.maximum(np.asarray(columns["spend_365d"], dtype=np.float64), 0.0)

@@ -54,7 +54,8 @@ def scoring_columns(models: ScoringModels) -> tuple[str, ...]:
 def scored(features: pa.Table, models: ScoringModels, value: ValueSettings) -> Scored:
     """Score the customers; features: `scoring_columns(models)`, a row a customer, in any order of rows."""
     features = _sorted(features)
-    names = [name for name in scoring_columns(models) if name not in ("customer_id", "spend")]
+    money = () if "spend" in more_columns(models) else ("spend",)
+    names = [name for name in dict.fromkeys(scoring_columns(models)) if name not in ("customer_id", *money)]
     columns = {name: _numbers(features[name]) for name in names}
     spend = cents_of(features["spend"])
     monetary = np.maximum(divided(spend, columns["purchase_days"]), 0)

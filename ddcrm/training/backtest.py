@@ -7,7 +7,7 @@ and predict purchases and spend of the holdout; the truth is the holdout as it i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,6 @@ from ddcrm.training.methods import Calibration, Method, Predicted
 from ddcrm.training.metrics import Measures, alive_calibration, compare
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ddcrm.lake.engine import Engine
 
 Floats = NDArray[np.float64]
@@ -88,6 +86,7 @@ def read_holdout(engine: Engine, as_of: date, split: Split) -> Holdout:
     from ddcrm.features.table import required_features
     from ddcrm.training.fingerprint import digest_of
     from ddcrm.training.fit import TRAINING_COLUMNS, columns_of
+    from ddcrm.training.regressions import totals
     from ddcrm.warehouse.digest import digest_table
 
     days = timedelta(days=split.holdout_days)
@@ -95,11 +94,27 @@ def read_holdout(engine: Engine, as_of: date, split: Split) -> Holdout:
     last = period_table(engine, split.cut, split.cut - days, split.cut)
     truth = period_table(engine, as_of, split.cut, as_of)
     ids = features["customer_id"]
-    known = Calibration(columns_of(features), split.holdout_days, *_totals(ids, last))
-    purchases, spend = _totals(ids, truth)
+    known = Calibration(columns_of(features), split.holdout_days, *totals(ids, last))
+    known, learned = _with_learning(engine, split, known)
+    purchases, spend = totals(ids, truth)
     tables = [digest_table(table, ["customer_id"]) for table in (features, last, truth)]
-    digest = digest_of([str(split.cut), split.holdout_days, *tables])
+    digest = digest_of([str(split.cut), split.holdout_days, *tables, learned])
     return Holdout(split, known, purchases, np.maximum(spend, 0.0), digest)
+
+
+def _with_learning(engine: Engine, split: Split, known: Calibration) -> tuple[Calibration, str]:
+    """With what the regressions learn from, where there is enough of it; and the digest of that."""
+    from ddcrm.features.table import required_features
+    from ddcrm.training.regressions import FEATURES, all_columns, read_learning
+    from ddcrm.warehouse.digest import digest_table
+
+    try:
+        learning = read_learning(engine, split.cut - timedelta(days=split.holdout_days), split.holdout_days)
+    except InsufficientDataError as error:
+        return replace(known, no_learning=str(error.reason)), ""
+    features = required_features(engine, split.cut, FEATURES)
+    learned = learning.digest + digest_table(features, ["customer_id"])
+    return replace(known, features=all_columns(features), learning=learning), learned
 
 
 def run(holdout: Holdout, methods: Mapping[str, Method]) -> dict[str, Measured]:
@@ -134,14 +149,3 @@ def _measured(holdout: Holdout, method: Method) -> Measured:
 
 def _finite(predicted: Predicted) -> bool:
     return all(np.isfinite(values).all() for values in vars(predicted).values() if values is not None)
-
-
-def _totals(ids: pa.ChunkedArray, totals: pa.Table) -> tuple[Floats, Floats]:
-    """Purchase days and spend of the customers, (n,) each; 0 for who is not in `totals`."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    rows = pc.index_in(ids, totals["customer_id"].combine_chunks())
-    columns = (pc.fill_null(totals[name].cast(pa.float64()).take(rows), 0.0) for name in ("purchase_days", "spend"))
-    purchases, spend = (np.asarray(column.to_numpy(), dtype=np.float64) for column in columns)
-    return purchases, spend

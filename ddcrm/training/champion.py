@@ -8,10 +8,12 @@ from typing import Any
 
 from ddcrm.errors import InsufficientDataError
 from ddcrm.models.champion import Bands, Champion
+from ddcrm.models.regression import KINDS
+from ddcrm.scoring.forecast import REGRESSION
 from ddcrm.settings import PurchaseSettings, ValueSettings
 from ddcrm.training.backtest import Holdout, Measured, run
 from ddcrm.training.choose import CRITERION, Decision, choose
-from ddcrm.training.fit import PURCHASE_MODELS, Fitted
+from ddcrm.training.fit import PURCHASE_MODELS, REGRESSIONS, Fitted
 from ddcrm.training.methods import SIMPLE_FIRST, methods
 from ddcrm.training.metrics import Measures
 
@@ -51,16 +53,19 @@ class BackTest:
         }
 
 
-def back_test(holdout: Holdout, value: ValueSettings, versions: Mapping[str, str]) -> BackTest:
+def back_test(
+    holdout: Holdout, value: ValueSettings, versions: Mapping[str, str], regression: str | None = None
+) -> BackTest:
     """Measure the methods and choose; `versions`: the models that were fitted on the whole history.
 
+    regression: the kind of the regression of 365 days among them.
     A method whose models were not fitted on the whole may not speak. Raises InsufficientDataError where the data carry
     no back-test, or no model.
     """
     if not any(name in versions for name in PURCHASE_MODELS):
         raise InsufficientDataError(model="value", reason="no model of purchases could be fitted")
     measured = run(holdout, methods(value))
-    decision = choose(_of(measured, "spend"), SIMPLE_FIRST, _without_models(versions))
+    decision = choose(_of(measured, "spend"), SIMPLE_FIRST, _without_models(versions) | _other_kinds(value, regression))
     orders, alive = _orders(measured, decision.method, versions), _alive(measured, decision.method, versions)
     parts = _parts(decision.method, orders) | ({alive} if alive else set())
     champion = Champion(decision.method, orders, alive, {name: versions[name] for name in sorted(parts)},
@@ -93,6 +98,14 @@ def _without_models(versions: Mapping[str, str]) -> dict[str, str]:
     return missing
 
 
+def _other_kinds(value: ValueSettings, regression: str | None) -> dict[str, str]:
+    """The regressions that can't speak of the horizon: those that are not the one of 365 days."""
+    if value.horizon_days != REGRESSIONS[REGRESSION]:
+        return dict.fromkeys(KINDS, f"regressions are of 365 days, the horizon is {value.horizon_days}")
+    why = f"of 365 days it is {regression}" if regression else "there is no regression of 365 days: see regression_365d"
+    return {kind: why for kind in KINDS if kind != regression}
+
+
 def _of(measured: Mapping[str, Measured], what: str) -> dict[str, Measures]:
     """The measures of spend or of purchases, of the methods that have them."""
     return {name: measures for name, one in measured.items() if (measures := getattr(one, what)) is not None}
@@ -118,6 +131,8 @@ def _alive(measured: Mapping[str, Measured], method: str, versions: Mapping[str,
 def _parts(method: str, orders: str) -> set[str]:
     """The models that the methods of value and purchases need."""
     models = {name for name in (method, orders) if name in PURCHASE_MODELS}
+    if method in KINDS:
+        return models | {REGRESSION}
     return models | ({"gamma_gamma"} if method in PURCHASE_MODELS else set())
 
 

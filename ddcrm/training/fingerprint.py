@@ -25,6 +25,7 @@ MODEL_CODE = (
     "training/choose.py",
     "training/backtest.py",
     "training/champion.py",
+    "training/regressions.py",
 )
 MODEL_LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops")
 SCORE_CODE = (

@@ -33,7 +33,10 @@ MBG/NBD stands before BG/NBD, which has as many parameters, because it can tell 
 LEARNED_SCHEMES = ("kmeans", "density")
 """The models that find segments."""
 
-MODELS = (*PURCHASE_MODELS, "gamma_gamma", "value", *LEARNED_SCHEMES)
+REGRESSIONS = {"regression_90d": 90, "regression_365d": 365}
+"""The regressions by name, with the days whose spend they predict."""
+
+MODELS = (*PURCHASE_MODELS, "gamma_gamma", *REGRESSIONS, "value", *LEARNED_SCHEMES)
 """All that can be trained, in this order: `value` is what speaks, and builds on those before it."""
 
 TRAINING_COLUMNS = (

@@ -10,25 +10,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ddcrm.errors import ModelError
+from ddcrm.errors import InsufficientDataError, ModelError
 from ddcrm.models.gamma_gamma import GammaGamma
+from ddcrm.models.regression import KINDS
 from ddcrm.scoring.forecast import interval
 from ddcrm.scoring.heuristics import HEURISTICS, LAST, RATE, rate_so_far, spend_so_far
 from ddcrm.scoring.value import expected_spend, outlook
 from ddcrm.settings import ValueSettings
 from ddcrm.training.fit import PURCHASE_MODELS, fit_gamma_gamma, fit_purchases
+from ddcrm.training.regressions import Learning, fit_kind
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the methods may know: features at the cut, and totals of the last `days` days before it; (n,) each."""
+    """What the methods may know: features at the cut, and totals of the last `days` days before it; (n,) each.
+
+    For the regressions all features, and what they learn from: features as of `days` before the cut and the spend up to
+    it. None where there is too little, then no_learning says what.
+    """
 
     columns: Mapping[str, NDArray[Any]]
     days: int
     last_purchases: Floats
     last_spend: Floats
+    features: Mapping[str, NDArray[Any]] | None = None
+    learning: Learning | None = None
+    no_learning: str = "nothing was read for it to learn from"
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ _DRAWS = 2048  # for intervals whose coverage is measured: fewer than for those 
 
 Method = Callable[[Calibration], Predicted]
 
-SIMPLE_FIRST = (*HEURISTICS, *PURCHASE_MODELS)
+SIMPLE_FIRST = (*HEURISTICS, *PURCHASE_MODELS, *KINDS)
 """All methods; of two that are equally good the one that stands first here speaks."""
 
 
@@ -57,7 +66,8 @@ def methods(value: ValueSettings) -> dict[str, Method]:
     """The methods by name, in the order of SIMPLE_FIRST; each raises ModelError where the data do not carry it."""
     spend = _Once(value)
     models = {name: partial(_purchase_model, name, value, spend) for name in PURCHASE_MODELS}
-    found: dict[str, Method] = {RATE: _rate, LAST: _last, **models}
+    regressions = {kind: partial(_regression, kind) for kind in KINDS}
+    found: dict[str, Method] = {RATE: _rate, LAST: _last, **models, **regressions}
     return {name: found[name] for name in SIMPLE_FIRST}
 
 
@@ -86,6 +96,12 @@ def _rate(known: Calibration) -> Predicted:
 
 def _last(known: Calibration) -> Predicted:
     return Predicted(known.last_purchases, np.maximum(known.last_spend, 0.0))
+
+
+def _regression(kind: str, known: Calibration) -> Predicted:
+    if known.learning is None or known.features is None:
+        raise InsufficientDataError(model=kind, reason=known.no_learning)
+    return Predicted(None, fit_kind(kind, known.learning).predict(known.features))
 
 
 def _purchase_model(name: str, value: ValueSettings, spend: _Once, known: Calibration) -> Predicted:

@@ -11,13 +11,13 @@ import pytest
 from ddcrm import progress
 from ddcrm.errors import MissingDataError, SettingsError
 from ddcrm.pipeline.train import registry, train
-from ddcrm.settings import Settings
-from ddcrm.training.fit import MODELS
+from ddcrm.settings import SegmentSettings, Settings
+from ddcrm.training.fit import REGRESSIONS, models_of
 from tests.pipeline.reading import rows
 from tests.scoring import lake
 
 DAY = date(2026, 4, 8)
-NAMES = list(MODELS)
+NAMES = [name for name in models_of(SegmentSettings()) if name not in REGRESSIONS]
 
 
 @pytest.fixture
@@ -36,7 +36,9 @@ def points(settings: Settings, as_of: date, **more: Any) -> tuple[Any, list[str]
 def test_models_are_kept_recorded_and_not_fitted_again(settings: Settings) -> None:
     lake.commit(settings, lake.history())
     result, seen = points(settings, DAY)
-    assert (list(result.versions), result.withheld) == (NAMES, {})
+    assert list(result.versions) == NAMES
+    assert list(result.withheld) == list(REGRESSIONS)
+    assert "to learn the spend of 365 days" in result.withheld["regression_365d"]
     assert "train.backtest" in seen
     assert "train.writing kmeans" in seen
     recorded = rows(settings, "SELECT name, version, trained_as_of, training_last, data_digest, fingerprint, card "
@@ -107,7 +109,10 @@ def test_there_must_be_customers_and_known_models(settings: Settings) -> None:
     lake.commit(settings, lake.orders([("A", date(2026, 1, 5), -5.0)]))
     with pytest.raises(MissingDataError, match="nobody has bought"):
         train(settings, DAY)
-    with pytest.raises(SettingsError, match=r"no model lstm.*mbgnbd, bgnbd.*gamma_gamma, value, kmeans"):
+    with pytest.raises(
+        SettingsError,
+        match=r"no model lstm.*mbgnbd, bgnbd.*gamma_gamma, regression_90d, regression_365d, value, kmeans",
+    ):
         train(settings, DAY, ["lstm"])
     failed = rows(settings, "SELECT status, error_type FROM ops.runs WHERE step = 'train' ORDER BY started_at")
     assert failed == [("failed", "MissingDataError")] * 2
