@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ddcrm.demo.airflow import PRELOAD
 from tests.deploy.compose import FILE, REPOSITORY, VARIABLE, required, services
@@ -96,6 +97,30 @@ def test_everything_that_the_image_copies_is_there_and_let_through() -> None:
     ignored = (REPOSITORY / ".dockerignore").read_text("utf-8").split()
     assert copied == {rule[1:].removesuffix("*.lock") for rule in ignored if rule.startswith("!")}
     assert all((REPOSITORY / name).exists() for name in copied)
+
+
+def test_the_secrets_of_sources_reach_ours_and_not_the_database(parts: dict[str, Any]) -> None:
+    for name in COMPONENTS | {"init"}:
+        assert parts[name]["env_file"] == ["${DDCRM_SOURCES_ENV:-docker/sources.env.example}"], name
+    assert "env_file" not in parts["postgres"]
+    lines = (REPOSITORY / "docker/sources.env.example").read_text("utf-8").splitlines()
+    assert lines
+    assert all(line.startswith("#") for line in lines), "the example sets something"
+
+
+def test_docker_compose_hands_them_on(tmp_path: Path) -> None:
+    program = shutil.which("docker-compose")
+    if program is None:
+        pytest.skip("docker-compose is not installed")
+    own = tmp_path / "sources.env"
+    own.write_text("DDCRM_SECRET_TICKETS_TOKEN=any\nDDCRM_SOURCES__TICKETS__LOCATION=https://desk.example\n")
+    variables = {"PATH": os.environ["PATH"], "DDCRM_SOURCES_ENV": str(own), **dict.fromkeys(required(), "x1")}
+    done = subprocess.run([program, "--file", str(FILE), "config"], capture_output=True, text=True, env=variables)
+    found = yaml.safe_load(done.stdout)["services"]
+    for name in COMPONENTS:
+        assert found[name]["environment"]["DDCRM_SECRET_TICKETS_TOKEN"] == "any", name
+        assert found[name]["environment"]["DDCRM_SOURCES__TICKETS__LOCATION"] == "https://desk.example", name
+    assert "DDCRM_SECRET_TICKETS_TOKEN" not in found["postgres"]["environment"]
 
 
 def test_docker_compose_takes_the_file() -> None:
