@@ -9,7 +9,7 @@ import typer
 
 from ddcrm.cli.output import handled
 
-restate_app = typer.Typer(help="Restate what a change touches, beside the live data; swap it in; undo that.")
+restate_app = typer.Typer(help="Restate what a change touches; swap it in; undo that.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Id = Annotated[str, typer.Argument(help="The restatement, such as r1.")]
