@@ -25,12 +25,12 @@ os.environ.setdefault("PROVIDERS__ENABLE_AIRFLOW_SECRETS", "false")
 
 def source_step(step: Callable[[Settings, str, DateRange], Any], source: str) -> dict[str, Any]:
     """Run a step of a source for the run's business day; returns its result's `as_dict()`."""
-    return _run(lambda: step(project_settings(), source, DateRange.parse(business_day())).as_dict())
+    return run_step(lambda: step(project_settings(), source, DateRange.parse(business_day())).as_dict())
 
 
 def day_step(step: Callable[[Settings, date], Any]) -> dict[str, Any]:
     """Run a step of the run's business day; returns its result's `as_dict()`."""
-    return _run(lambda: step(project_settings(), business_day()).as_dict())
+    return run_step(lambda: step(project_settings(), business_day()).as_dict())
 
 
 def skip_before_first_day(source: str) -> None:
@@ -41,7 +41,7 @@ def skip_before_first_day(source: str) -> None:
 
         return load_contracts(project_settings().contracts_dir).effective(source, business_day()) is not None
 
-    if not _run(reads):
+    if not run_step(reads):
         raise AirflowSkipException(f"no version of the contract of {source} reads {business_day()}")
 
 
@@ -53,13 +53,13 @@ def require_days_before() -> None:
     from ddcrm.pipeline.gaps import check_days_before
 
     if not get_current_context()["params"].get("allow_gap"):
-        _run(lambda: check_days_before(project_settings(), business_day()))
+        run_step(lambda: check_days_before(project_settings(), business_day()))
 
 
 def training_due() -> bool:
     """Whether to train on the run's day: the library's rule says so, or the run's `force` is set."""
     forced = bool(get_current_context()["params"].get("force"))
-    return forced or bool(_run(lambda: _due(business_day())))
+    return forced or bool(run_step(lambda: _due(business_day())))
 
 
 def business_day() -> date:
@@ -77,7 +77,8 @@ def _due(day: date) -> bool:
     return due(project_settings(), day)
 
 
-def _run(call: Callable[[], Any]) -> Any:
+def run_step(call: Callable[[], Any]) -> Any:
+    """Call a step of the library: its points are logged; an error of ours is one line, raised without its causes."""
     with listening(_log_point):
         try:
             return call()
