@@ -47,6 +47,7 @@ def swap(restatement: str) -> dict[str, Any]:
 with DAG(
     dag_id="crm_restate",
     schedule=None,
+    is_paused_upon_creation=False,  # it only runs when it is told to
     params={
         "from": Param(None, **DAY, description="First day of causes; empty: all"),
         "to": Param(None, **DAY, description="Last day of causes"),

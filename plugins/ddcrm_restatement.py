@@ -92,8 +92,8 @@ class RestatementApproval(ApprovalOperator):
 def plan_text(plan: Mapping[str, Any], why: str) -> str:
     """A plan in Markdown, as it is shown to who approves it."""
     rows, days = plan["rows"], list(plan["days"])
-    lines = [f"**{why}**", "", f"Plan `{plan['id']}`: {rows['landed']:,} rows to read again from landing, "
-             f"{len(days)} published days ({rows['published']:,} rows) to compute again. {_duration(plan)}", ""]  # fmt: skip
+    again = f"{len(days)} published days ({rows['published']:,} rows) to compute again. {_duration(plan)}"
+    lines = [f"**{why}**", "", f"Plan `{plan['id']}`: {rows['landed']:,} rows to read again from landing, {again}", ""]
     for each in plan["batches"]:
         versions = " to ".join(dict.fromkeys(each["contract"].values()))
         lines.append(f"- batches of {each['source']}, {each['first']} to {each['last']}, contract {versions}: "
@@ -119,5 +119,3 @@ def _duration(plan: Mapping[str, Any]) -> str:
 def _starter() -> str:
     """Who started the run."""
     return get_current_context()["dag_run"].triggering_user_name or SOMEBODY
-
-

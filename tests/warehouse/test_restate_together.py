@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import psycopg
 import pytest
@@ -19,6 +15,7 @@ from ddcrm.progress import listening
 from ddcrm.warehouse import restate
 from ddcrm.warehouse.connect import Warehouse
 from tests.warehouse.days import make_day, no_audit
+from tests.warehouse.polling import polling, rate
 from tests.warehouse.restating import (
     ANYTHING,
     EACH,
@@ -68,71 +65,22 @@ def compared(warehouse: Warehouse) -> Warehouse:
     return warehouse
 
 
-def _poll(conninfo: str, statement: str, stop: Any, answers: list[tuple[float, tuple]]) -> None:
-    with psycopg.connect(conninfo, autocommit=True, application_name="polling") as connection:
-        while not stop.is_set():
-            (row,) = connection.execute(statement).fetchall()
-            answers.append((time.monotonic(), row))
-
-
-def _poll_all(conninfo: str, stop: Any, found: Any) -> None:
-    """In a process of its own: each reader asks as often as it can, on a connection of its own."""
-    answers: dict[str, list[tuple[float, tuple]]] = {name: [] for name in READERS}
-    threads = [threading.Thread(target=_poll, args=(conninfo, statement, stop, answers[name]))
-               for name, statement in READERS.items()]  # fmt: skip
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    found.put(answers)
-
-
-@contextmanager
-def _readers(warehouse: Warehouse) -> Iterator[dict[str, list[tuple[float, tuple]]]]:
-    """What the readers saw, filled in when the block ends; they have begun when it begins."""
-    forks = multiprocessing.get_context("forkserver")
-    stop, found = forks.Event(), forks.Queue()
-    child = forks.Process(target=_poll_all, args=(warehouse.conninfo, stop, found))
-    child.start()
-    answers: dict[str, list[tuple[float, tuple]]] = {}
-    try:
-        deadline = time.monotonic() + 30
-        while _connected(warehouse) < len(READERS):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield answers
-    finally:
-        stop.set()
-        answers.update(found.get(timeout=60))
-        child.join(60)
-
-
-def _connected(warehouse: Warehouse) -> int:
-    with psycopg.connect(warehouse.conninfo, autocommit=True) as connection:
-        (row,) = connection.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND application_name = 'polling' AND query <> ''"
-        ).fetchall()
-    return int(row[0])
-
-
 def test_readers_see_all_old_days_or_all_new_ones(warehouse: Warehouse) -> None:
     """Thirty days of four tables, swapped in and back, with at least a hundred polls a second all the while."""
     publish(warehouse, DAYS)
     found = ready(warehouse, DAYS)
     for step, order in ((restate.swap, ["old", "new"]), (restate.undo, ["new", "old"])):
-        with _readers(warehouse) as answers:
+        with polling(warehouse, READERS) as answers:
             began = time.monotonic()
             time.sleep(0.4)
             step(warehouse, found, who=WHO)
             time.sleep(0.4)
             ended = time.monotonic()
         for name, rows in answers.items():
-            assert {row for _, row in rows} == SEEN, name
-            marked = [row[1] for _, row in rows]
+            assert {row for _, (row,) in rows} == SEEN, name
+            marked = [row[1] for _, (row,) in rows]
             assert marked == sorted(marked, key=order.index), f"{name}: there is no way back"
-        polls = sum(began <= at <= ended for rows in answers.values() for at, _ in rows)
-        assert polls >= 100 * (ended - began), f"only {polls} in {ended - began:.1f} s"
+        assert rate(answers, began, ended) >= 100, "polls a second"
 
 
 def test_two_swaps_at_once_are_one(compared: Warehouse) -> None:
