@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.airflow_home import DAGS as DAGS_FOLDER
 from tests.airflow_home import PLUGINS
-from tests.dags.test_scheduler import wait
+from tests.dags.test_scheduler import wait as wait_for
 from tests.pipeline.lived import NET_AMOUNT, PUBLISHED, live, version
 from tests.pipeline.reading import rows
 from tests.pipeline.shop import FIRST, Shop
@@ -82,6 +82,10 @@ def running(tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedP
         version(shop, "1.1.0", FIRST, NET_AMOUNT)
         airflow.wait_for_dags({DAG}, timeout=300)
         yield Running(airflow, shop, warehouse)
+
+
+def wait(condition: Callable[[], Any]) -> None:
+    wait_for(condition, 400)  # seconds, on a busy machine
 
 
 def _limit(folder: Path) -> None:
