@@ -127,6 +127,7 @@ def _validate(engine: Engine, ledger: Ledger, source: str, dates: DateRange) -> 
     from ddcrm.contracts import load_contracts
     from ddcrm.pipeline.audit import audit
     from ddcrm.pipeline.detect import detect, results
+    from ddcrm.pipeline.shadow import lake_gate
 
     counts: list[DayCounts] = []
     progress.point("validate.begin", source=source, dates=str(dates))
@@ -134,9 +135,10 @@ def _validate(engine: Engine, ledger: Ledger, source: str, dates: DateRange) -> 
     changes = detect(engine, ledger, load_contracts(engine.settings.contracts_dir), candidates)
     verdicts = [audit(engine, ledger, candidate, results(found))  # all, before any is accepted
                 for candidate, found in zip(candidates, changes, strict=True)]  # fmt: skip
-    for candidate, verdict in zip(candidates, verdicts, strict=True):
-        counts += accept_and_record(engine, ledger, candidate, verdict.failed).counts.values()
-        candidate.remove()
+    with lake_gate(engine.settings, shared=True):
+        for candidate, verdict in zip(candidates, verdicts, strict=True):
+            counts += accept_and_record(engine, ledger, candidate, verdict.failed).counts.values()
+            candidate.remove()
     progress.point("validate.end", source=source, dates=str(dates))
     warnings = tuple(warning for verdict in verdicts for warning in verdict.warnings)
     return _result("validate", source, dates, candidates, counts, warnings)

@@ -24,7 +24,7 @@ from ddcrm.errors import RestatementError
 from ddcrm.lake.delta import Filter, StagedFile, Table
 from ddcrm.lake.layout import conformed_table, quarantine_table
 from ddcrm.lake.shadow import check_unchanged, content_of, link, replace
-from ddcrm.pipeline.shadow import ShadowLedger, make_shadow, restatements_dir
+from ddcrm.pipeline.shadow import ShadowLedger, lake_gate, make_shadow, restatements_dir
 from ddcrm.progress import point
 from ddcrm.settings import Settings
 
@@ -73,7 +73,7 @@ def swap(settings: Settings, restatement_id: str, *, who: str, why: str | None =
         if known.state == "swapped":
             return known
         check_open(known)
-        with locked(folder):
+        with lake_gate(settings, shared=False), locked(folder):
             _, plan = current_plan(settings, ledger, known)
             _prepare_swap(settings, ledger, folder, plan)
             try:
@@ -99,7 +99,7 @@ def undo(settings: Settings, restatement_id: str, *, who: str, why: str | None =
         known = warehouse_side.restatement(ledger.warehouse, restatement_id)
         if known.state == "undone":
             return known
-        with locked(folder):
+        with lake_gate(settings, shared=False), locked(folder):
             _prepare_undo(settings, known, folder)
             try:
                 undone = warehouse_side.undo(ledger.warehouse, restatement_id, who=who, why=why)

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,13 @@ Key = tuple[str, date]
 def restatements_dir(settings: Settings) -> Path:
     """The folder of all restatements."""
     return settings.lake_dir / "restatements"
+
+
+@contextmanager
+def lake_gate(settings: Settings, *, shared: bool) -> Iterator[None]:
+    """Who makes batches visible holds it shared, a swap or its undoing alone: neither happens amid the other."""
+    with locked(restatements_dir(settings), shared=shared):
+        yield
 
 
 def make_shadow(settings: Settings, restatement_id: str) -> Settings:

@@ -145,11 +145,11 @@ def test_a_new_expectation(shop: Shop, severity: str, touches: bool) -> None:
 
 @pytest.mark.parametrize(
     ("lines", "trainings"),
-    [("[value]\ndiscount_rate_annual = 0.2\n", []), ("[segments]\nk_max = 5\n", TRAININGS)],
+    [("[value]\ndiscount_rate_annual = 0.2\n[segments]", []), ("[segments]\nk_max = 5", TRAININGS)],
 )
 def test_settings(shop: Shop, lines: str, trainings: list[date]) -> None:
     toml = shop.folder / "ddcrm.toml"
-    toml.write_text(toml.read_text() + lines)
+    toml.write_text(toml.read_text().replace("[segments]", lines))
     plan = make_plan(shop.settings)
     assert (plan.batches, [each.as_of for each in plan.trainings], days_of(plan)) == ((), trainings, PUBLISHED)
     again = ("the models as of 2026-01-16 are trained again",) if trainings else ()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
+from ddcrm import progress
 from ddcrm.errors import PlanOutdatedError, RestatementError
 from ddcrm.pipeline.planning import make_plan
 from ddcrm.pipeline.restate import propose, restate
 from ddcrm.pipeline.restate_swap import swap, undo
-from ddcrm.pipeline.shadow import restatements_dir
+from ddcrm.pipeline.shadow import lake_gate, restatements_dir
 from ddcrm.settings import Settings
 from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.embedded import EmbeddedPostgres
@@ -67,7 +70,7 @@ def made(shop: Shop, **options: Any) -> str:
 
 def test_a_correction_that_reaches_back(shop: Shop, corrected: dict[str, Any]) -> None:
     toml = shop.folder / "ddcrm.toml"
-    toml.write_text(toml.read_text() + "[restate]\nmax_value_change = 0.001\n")
+    toml.write_text(toml.read_text() + "\n[restate]\nmax_value_change = 0.001\n")
     settings = shop.settings
     before = state(settings)
     version(shop, "1.1.0", FIRST, NET_AMOUNT)
@@ -171,3 +174,21 @@ def test_from_the_command_line(shop: Shop) -> None:
     assert state(shop.settings) != before
     assert "r2 is undone: 1 days are as they were" in said("undo", "r2", "--why", "wrong")
     assert state(shop.settings) == before
+
+
+def test_no_batch_becomes_visible_amid_a_swap(shop: Shop) -> None:
+    """Who accepts batches waits for the gate that a swap holds."""
+    audited, accepting = Event(), Event()
+    events = {"audit.end": audited, "accept.begin": accepting}
+
+    def heard(name: str, facts: dict[str, Any]) -> None:
+        if name in events:
+            events[name].set()
+
+    with progress.listening(heard), ThreadPoolExecutor(1) as pool:
+        with lake_gate(shop.settings, shared=False):
+            ingesting = pool.submit(run.ingest, shop.settings, PUBLISHED[0])
+            assert audited.wait(120)
+            assert not accepting.wait(0.5)
+        ingesting.result(120)
+    assert accepting.is_set()
