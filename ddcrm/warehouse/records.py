@@ -36,7 +36,7 @@ class Batch(Record):
     digest: str | None = None
     used_digest: str | None = None
     made_by: Mapping[str, Any] | None = None
-    recorded_at: datetime | None = None  # by the database
+    recorded_at: datetime | None = field(default=None, compare=False)  # by the database
 
 
 @dataclass(frozen=True)

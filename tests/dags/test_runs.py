@@ -9,6 +9,7 @@ import pytest
 
 from ddcrm.dates import DateRange
 from ddcrm.errors import SourceUnavailableError
+from ddcrm.warehouse.tables import PUBLISHED
 from tests.dags.conftest import RunDag
 from tests.pipeline.reading import ledger, rows
 from tests.pipeline.shop import FIRST, Shop
@@ -71,7 +72,7 @@ def test_a_sunday_from_its_files_to_the_warehouse_and_the_monday_after(shop: Sho
         assert event(ingested, "ddcrm_conformed")["orders"]["conformed"] == len(shop.rows[day])
         assert event(trained, "ddcrm_models")["trained"] is (day == sunday)
         digests = dict(rows(shop.settings, "SELECT table_name, digest FROM ops.publications WHERE as_of = %s", day))
-        assert len(digests) == 4
+        assert len(digests) == len(PUBLISHED)
         assert event(scored, "ddcrm_published")["digests"] == digests
         [(customers,)] = rows(shop.settings, "SELECT count(*) FROM crm.customer_scores WHERE as_of = %s", day)
         assert customers == buyers(shop, day)

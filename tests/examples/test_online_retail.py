@@ -99,7 +99,7 @@ def check_scores(settings: Settings, lines: pd.DataFrame) -> None:
         assert frequency == days[customer] - 1
         mean = max(Decimal(int(spend[customer])) / 100 / int(days[customer]), Decimal(0))
         assert abs(monetary - mean) <= Decimal("0.01")
-        assert withheld is None
+        assert withheld == "p_alive: no model that tells who has left could be fitted"  # undetermined here
         assert value >= 0
     assert rows(settings, "SELECT DISTINCT as_of FROM crm.current_customer_segments") == [(date(2011, 12, 9),)]
 

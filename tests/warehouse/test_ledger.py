@@ -17,6 +17,7 @@ from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.ledger import Ledger
 from ddcrm.warehouse.publish import publish_day
 from ddcrm.warehouse.records import Batch, Model, Reason, Validation, plain
+from ddcrm.warehouse.tables import PUBLISHED
 from tests.warehouse.days import DAY, NEXT, make_day, no_audit
 from tests.warehouse.test_publish import query
 
@@ -290,7 +291,7 @@ def test_status_tells_what_is_current_and_what_still_fails(ledger: Ledger) -> No
         pass  # mended
     status = ledger.status()
     assert status.current_day == DAY
-    assert len(status.publications) == 4
+    assert len(status.publications) == len(PUBLISHED)
     assert [(batch.source, batch.batch_date) for batch in status.batches] == [("events", DAY), ("orders", NEXT)]
     assert [(run.source, run.error_type) for run in status.failed] == [("events", "BatchRejectedError")]
     assert [(model.version, dict(model.metrics)) for model in status.models] == [("v2", {"ll": -9582.4})]

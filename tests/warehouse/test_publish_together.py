@@ -17,6 +17,7 @@ from ddcrm.progress import listening
 from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.digest import digest_published
 from ddcrm.warehouse.publish import publish_day
+from ddcrm.warehouse.tables import PUBLISHED
 from tests.warehouse.days import DAY, make_day, no_audit
 from tests.warehouse.test_publish import query, staged
 
@@ -119,7 +120,7 @@ def test_what_a_living_publisher_loads_is_left_alone(warehouse: Warehouse) -> No
 
     def audit(schema: str, table: str, published_name: str) -> None:
         loading.append(table)
-        if published_name == "segment_migration":
+        if published_name == PUBLISHED[-1].name:
             with Warehouse(warehouse.url) as other:
                 publish_day(other, DAY, _day(DAY, "b"), audit=no_audit)
             assert sorted(staged(warehouse)) == sorted(loading)
