@@ -62,8 +62,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedP
     databases = [f"restate_{name}_{os.getpid()}" for name in ("airflow", "warehouse")]
     for database in databases:
         postgres_server.create_database(database)
-    place = Place(folder / "airflow", dags, PLUGINS, postgres_server.url(databases[0]), free_port(),
-                  (free_port(), free_port()))  # fmt: skip
+    place = Place(folder / "airflow", dags, PLUGINS, postgres_server.url(databases[0]), free_port())
     url = postgres_server.url(databases[1])
     variables = {
         "DDCRM_PROJECT_DIR": str(folder / "shop"), "DDCRM_WAREHOUSE_URL": url,
