@@ -6,11 +6,13 @@ import fcntl
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event
 from typing import Any, NoReturn
 
 from ddcrm.errors import SettingsError
 from ddcrm.settings import Settings
 
+_interrupted = Event()
 _NUMBERS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -30,6 +32,7 @@ def alone(settings: Settings) -> Iterator[None]:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """SIGTERM and a closed terminal stop it as Ctrl-C does."""
+    _interrupted.clear()
     before = {number: signal.signal(number, _interrupt) for number in _NUMBERS}
     try:
         yield
@@ -44,5 +47,11 @@ def ignore_interrupts() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+def was_interrupted() -> bool:
+    """Whether a signal came: in a callback of a C library its KeyboardInterrupt becomes another error, or none."""
+    return _interrupted.is_set()
+
+
 def _interrupt(*_: Any) -> NoReturn:
+    _interrupted.set()
     raise KeyboardInterrupt

@@ -21,7 +21,7 @@ from typing import Any
 from ddcrm import progress
 from ddcrm.dates import DateRange
 from ddcrm.demo.airflow import USER, Airflow
-from ddcrm.demo.alone import alone, ignore_interrupts, interruptible
+from ddcrm.demo.alone import alone, ignore_interrupts, interruptible, was_interrupted
 from ddcrm.demo.findings import show_findings
 from ddcrm.demo.show import Show
 from ddcrm.demo.systems import DATES, start_systems, write_variables
@@ -56,6 +56,10 @@ def run_demo(settings: Settings, exit_when_done: bool = False) -> int:
                 time.sleep(1)
         except KeyboardInterrupt:
             return 0 if done else 130
+        except Exception:
+            if was_interrupted():
+                return 130
+            raise
         finally:
             ignore_interrupts()
             show.line("stopping")
@@ -105,6 +109,8 @@ def _load_history(world: World, history: DateRange, show: Show) -> None:
 
 def _tell(show: Show, source: str, name: str, facts: Mapping[str, Any]) -> None:
     """A point of the work in the words of one who watches: the source's task, and its days."""
+    if was_interrupted():
+        raise KeyboardInterrupt
     task = _TASKS.get(name.partition(".")[0], "validate")
     show.doing(" ".join(str(part) for part in (f"{source}: {task}", facts.get("dates")) if part))
 
