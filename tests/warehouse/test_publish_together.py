@@ -208,7 +208,7 @@ def test_a_publisher_that_loses_its_connection_leaves_the_old_day(warehouse: War
     with pytest.raises(WarehouseUnavailableError, match="was lost"):
         publish_day(warehouse, DAY, _day(DAY, "b"), audit=audit)
     assert query(warehouse, "SELECT count(*) FROM crm.current_customer_scores") == [(20,)]
-    assert 1 <= len(staged(warehouse)) <= 4  # as far as it came: nobody was left to drop them
+    assert 1 <= len(staged(warehouse)) <= len(PUBLISHED)  # as far as it came: nobody was left to drop them
     publish_day(warehouse, DAY, _day(DAY, "b"), audit=no_audit)
     assert query(warehouse, "SELECT count(*) FROM crm.current_customer_scores") == [(31,)]
     assert staged(warehouse) == []
