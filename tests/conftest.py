@@ -24,6 +24,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[_FOLDER] = tempfile.mkdtemp(prefix="ddcrm-tests-")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file begins first, so that no worker waits for another at the end."""
+    items.sort(key=lambda item: item.path.name != "test_kill.py")
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ.pop(_FOLDER), ignore_errors=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
 from typing import Any, NoReturn
@@ -34,9 +35,12 @@ def interruptible() -> Iterator[None]:
     """SIGTERM and a closed terminal stop it as Ctrl-C does."""
     _interrupted.clear()
     before = {number: signal.signal(number, _interrupt) for number in _NUMBERS}
+    said = sys.unraisablehook
+    sys.unraisablehook = _but_interrupts(said)
     try:
         yield
     finally:
+        sys.unraisablehook = said
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -50,6 +54,16 @@ def ignore_interrupts() -> None:
 def was_interrupted() -> bool:
     """Whether a signal came: in a callback of a C library its KeyboardInterrupt becomes another error, or none."""
     return _interrupted.is_set()
+
+
+def _but_interrupts(hook: Callable[[Any], object]) -> Callable[[Any], None]:
+    """A hook that says nothing of an interrupt that came within a finaliser: `was_interrupted` knows of it."""
+
+    def said(unraisable: Any) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            hook(unraisable)
+
+    return said
 
 
 def _interrupt(*_: Any) -> NoReturn:
