@@ -237,11 +237,12 @@ def test_a_reading_given_up_leaves_no_connection(execute: Execute) -> None:
     [part] = open_source(table(), Settings(), days())
     part.reader.read_next_batch()
     del part
+    open_connections = f"SELECT count(*) {OTHERS}"
     for _ in range(50):
-        if execute(f"SELECT count(*) {OTHERS}").fetchone() == (0,):
-            return
+        if execute(open_connections).fetchone() == (0,):
+            break
         execute("SELECT pg_sleep(0.05)")
-    pytest.fail("a connection is still open")
+    assert execute(open_connections).fetchone() == (0,)
 
 
 def test_many_rows_come_in_batches(execute: Execute) -> None:
