@@ -60,18 +60,6 @@ class BetaGeoNBD(CovariateModel):
     a_: float
     b_: float
 
-    def __init__(
-        self,
-        max_iter: int = 500,
-        tol: float = 1e-8,
-        purchase_covariates: Sequence[str] = (),
-        dropout_covariates: Sequence[str] = (),
-    ) -> None:
-        self.max_iter = max_iter
-        self.tol = tol
-        self.purchase_covariates = purchase_covariates
-        self.dropout_covariates = dropout_covariates
-
     def log_likelihood(self, X: Any) -> Floats:
         """Log-likelihood of each customer, shape (n,); Fader, Hardie & Lee (2005), eq. 6.
 

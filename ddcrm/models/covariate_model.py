@@ -35,11 +35,20 @@ class CovariateModel(BuyTillYouDie):
     _columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "tenure")
     _moves: ClassVar[Mapping[str, Mapping[str, int]]]
 
-    purchase_covariates: Sequence[str]
-    dropout_covariates: Sequence[str]
-
     purchase_coefficients_: dict[str, float]
     dropout_coefficients_: dict[str, float]
+
+    def __init__(
+        self,
+        max_iter: int = 500,
+        tol: float = 1e-8,
+        purchase_covariates: Sequence[str] = (),
+        dropout_covariates: Sequence[str] = (),
+    ) -> None:
+        self.max_iter = max_iter
+        self.tol = tol
+        self.purchase_covariates = purchase_covariates
+        self.dropout_covariates = dropout_covariates
 
     @classmethod
     def with_parameters(cls, **parameters: float) -> Self:

@@ -52,18 +52,6 @@ class ParetoNBD(CovariateModel):
     s_: float
     beta_: float
 
-    def __init__(
-        self,
-        max_iter: int = 500,
-        tol: float = 1e-8,
-        purchase_covariates: Sequence[str] = (),
-        dropout_covariates: Sequence[str] = (),
-    ) -> None:
-        self.max_iter = max_iter
-        self.tol = tol
-        self.purchase_covariates = purchase_covariates
-        self.dropout_covariates = dropout_covariates
-
     def log_likelihood(self, X: Any) -> Floats:
         """Log-likelihood of each customer, shape (n,); Fader & Hardie (2005).
 
