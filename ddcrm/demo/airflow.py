@@ -73,6 +73,7 @@ class Place:
             "api_auth": {"jwt_secret": _secret()},
             "scheduler": {"scheduler_idle_sleep_time": 0.3, "mp_start_method": "forkserver",
                           "mp_forkserver_preload": ",".join(PRELOAD)},
+            "workers": {"min_heartbeat_interval": 1},
             "usage_data_collection": {"enabled": False},
         }  # fmt: skip
         names = {f"AIRFLOW__{section.upper()}__{name.upper()}": str(value)
