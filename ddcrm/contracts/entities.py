@@ -18,7 +18,8 @@ ENTITIES: dict[str, Entity] = {
     for entity in (
         _entity("customers", "customer_key",
                 "customer_key:string name:string email:string phone:string birth_date:date gender:string city:string "
-                "country:string signed_up_at:timestamp channel:string consent_marketing:boolean",
+                "country:string region:string signed_up_at:timestamp channel:string tier:string "
+                "consent_marketing:boolean",
                 "customer_key"),
         _entity("orders", "order_id line_no",
                 "order_id:string line_no:integer customer_key:string ordered_at:timestamp product_id:string "

@@ -11,9 +11,10 @@ integers, and ties are broken by value.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
+from ddcrm.features.family import within
 from ddcrm.settings import PurchaseSettings
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def purchase_features(
     table = customers
     for types, family in _FAMILIES:
         if wanted & types.keys():
-            table = _beside(table, family(lines, days, customers, as_of))
+            table = beside(table, family(lines, days, customers, as_of))
     if wanted & REPEAT_TYPES.keys():
         table = _repeat(table)
     return table.select(**{name: table[name].cast(kind) for name, kind in FEATURE_TYPES.items() if name in wanted})
@@ -138,8 +139,8 @@ def _customers(days: ibis.Table, as_of: date) -> ibis.Table:
         first_channel=days.channel.argmin(days.bought_on, where=days.bought & days.channel.notnull()),
         last_channel=days.channel.argmax(days.bought_on, where=days.bought & days.channel.notnull()),
         first_spend=days.net.argmin(days.bought_on, where=days.bought),
-        **{f"spend_{n}d": days.net.sum(where=_within(days.event_date, as_of, n)).fill_null(0) for n in WINDOWS},
-        **{f"purchase_days_{n}d": days.bought_on.count(where=_within(days.event_date, as_of, n)) for n in COUNTED},
+        **{f"spend_{n}d": days.net.sum(where=within(days.event_date, as_of, n)).fill_null(0) for n in WINDOWS},
+        **{f"purchase_days_{n}d": days.bought_on.count(where=within(days.event_date, as_of, n)) for n in COUNTED},
     )
     table = table.filter(table.purchase_days > 0)
     today = ibis.literal(as_of)
@@ -191,7 +192,7 @@ def _orders(lines: ibis.Table, days: ibis.Table, customers: ibis.Table, as_of: d
     """Distinct orders with a line that counts, each on the first day of such a line."""
     bought = lines.filter(lines.bought)
     orders = bought.group_by("customer_id", "order_id").agg(ordered_on=bought.event_date.min())
-    windows = {f"orders_{n}d": _within(orders.ordered_on, as_of, n).cast("int64").sum() for n in WINDOWS}
+    windows = {f"orders_{n}d": within(orders.ordered_on, as_of, n).cast("int64").sum() for n in WINDOWS}
     return orders.group_by("customer_id").agg(orders=orders.count(), **windows)
 
 
@@ -210,17 +211,10 @@ _FAMILIES: tuple[tuple[dict[str, str], _Family], ...] = (
 )
 
 
-def _beside(table: ibis.Table, other: ibis.Table) -> ibis.Table:
+def beside(table: ibis.Table, other: ibis.Table) -> ibis.Table:
     """The table with the other one's columns, where it has the customer."""
     joined = table.left_join(other, "customer_id")
     return joined.select(*table.columns, *(name for name in other.columns if name != "customer_id"))
-
-
-def _within(day: ibis.Value, as_of: date, days: int) -> ibis.Value:
-    """Whether the day is one of the last `days` days, `as_of` included."""
-    import ibis
-
-    return day > ibis.literal(as_of - timedelta(days=days))
 
 
 def _float(value: ibis.Value) -> ibis.Value:

@@ -7,27 +7,32 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from ddcrm.errors import MissingDataError, ModelError
-from ddcrm.features.purchases import purchase_features
+from ddcrm.features.families import FEATURE_TYPES, families_of
+from ddcrm.features.family import Family
+from ddcrm.features.purchases import FEATURE_TYPES as PURCHASE_TYPES
+from ddcrm.features.purchases import beside, purchase_features
 from ddcrm.lake.asof import as_of_view
 
 if TYPE_CHECKING:
+    import ibis
     import pyarrow as pa
 
     from ddcrm.lake.engine import Engine
 
 
 def feature_table(engine: Engine, as_of: date, columns: Sequence[str]) -> pa.Table | None:
-    """The features asked for (see FEATURE_TYPES), a row a customer in the order of customer_id.
+    """The features asked for (see `families.FEATURE_TYPES`), a row a customer in the order of customer_id.
 
-    None where no orders have arrived by `as_of`; no rows where nobody has bought. Raises ModelError where a customer's
-    sum of amounts does not fit decimal(18,2), the type in which money is published.
+    Only what they need is read. Of a family that nothing has arrived for, counts are 0 and the rest is NULL. None where
+    no orders have arrived by `as_of`; no rows where nobody has bought. Raises KeyError for a feature that there is not,
+    ModelError where a customer's sum of amounts does not fit decimal(18,2), the type in which money is published.
     """
     from duckdb import ConversionException, OutOfRangeException
 
     orders = as_of_view(engine, engine.settings, "orders", as_of)
     if orders is None:
         return None
-    features = purchase_features(orders, as_of, engine.settings.purchase, columns)
+    features = _all(engine, orders, as_of, columns)
     try:
         return engine.ibis.to_pyarrow(features.order_by("customer_id")).combine_chunks()
     except (ConversionException, OutOfRangeException):  # what it quotes is a customer's
@@ -36,6 +41,29 @@ def feature_table(engine: Engine, as_of: date, columns: Sequence[str]) -> pa.Tab
             as_of=str(as_of),
             hint="Look for amounts in the orders that are no amounts, and bound them in the contract.",
         ) from None
+
+
+def _all(engine: Engine, orders: ibis.Table, as_of: date, columns: Sequence[str]) -> ibis.Table:
+    """The features of purchases with those of the other families beside them, in the order of FEATURE_TYPES."""
+    wanted = {"customer_id", *columns}
+    if unknown := wanted - FEATURE_TYPES.keys():
+        raise KeyError(f"there is no feature {', '.join(sorted(unknown))}")
+    bought = [name for name in PURCHASE_TYPES if name in wanted]
+    table = purchase_features(orders, as_of, engine.settings.purchase, bought)
+    for family in families_of(wanted):
+        table = _with(engine, table, family, orders, as_of)
+    return table.select([name for name in FEATURE_TYPES if name in wanted])
+
+
+def _with(engine: Engine, table: ibis.Table, family: Family, orders: ibis.Table, as_of: date) -> ibis.Table:
+    views = {name: orders if name == "orders" else as_of_view(engine, engine.settings, name, as_of)
+             for name in family.reads}  # fmt: skip
+    there = {name: view for name, view in views.items() if view is not None}
+    if len(there) < len(views):
+        return table.mutate(**{name: family.empty(name) for name in family.types})
+    table = beside(table, family.build(there, as_of, engine.settings.purchase))
+    zeros = {name: table[name].fill_null(0) for name in family.counts}
+    return table.mutate(**{name: zeros.get(name, table[name]).cast(kind) for name, kind in family.types.items()})
 
 
 def required_features(engine: Engine, as_of: date, columns: Sequence[str]) -> pa.Table:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def as_of_view(engine: Engine, settings: Settings, entity: str, as_of: date) -> ibis.Table | None:
     """One row a key: the newest one that had arrived by the end of `as_of`, and that had happened by then.
 
-    Columns: the canonical ones with their types, `event_date`, `batch_date` (DATE) and `source`. None where nothing has
+    Columns: the canonical ones with their types, `event_date`, `batch_date` (DATE), `source`, and for each further time
+    its day in the contract's time zone: `closed_on` beside `closed_at`. None where nothing has
     arrived. Rows of an append-only source need no search; of a snapshot source only the newest delivery counts.
     """
     queries = [
@@ -59,7 +60,19 @@ def _columns(contract: Contract) -> str:
         f"CAST({quoted(name)} AS {sql_type(kind)}) AS {quoted(name)}"
         for name, kind in ENTITIES[contract.entity].columns.items()
     ]
-    return ", ".join([*canonical, "event_date", "CAST(batch_date AS DATE) AS batch_date", "source"])
+    return ", ".join([*canonical, *_days(contract), "event_date", "CAST(batch_date AS DATE) AS batch_date", "source"])
+
+
+def _days(contract: Contract) -> list[str]:
+    """The calendar days of the times beside the event time, whose day is event_date."""
+    entity = ENTITIES[contract.entity]
+    zones = {column.name: column.timezone for column in contract.columns}
+    return [
+        f"CAST(timezone({literal(zones.get(name) or contract.timezone)}, {quoted(name)}) AS DATE) AS {quoted(day)}"
+        for name, kind in entity.columns.items()
+        if kind == "timestamp" and name != entity.event_time
+        for day in [name.removesuffix("_at") + "_on"]
+    ]
 
 
 def _searched(contract: Contract, files: Sequence[str]) -> str:
