@@ -36,6 +36,10 @@ def period_table(engine: Engine, known: date, after: date, last: date) -> pa.Tab
 
     No orders had arrived by then: no rows.
     """
+    return engine.once(("period", known, after, last), lambda: _computed(engine, known, after, last))
+
+
+def _computed(engine: Engine, known: date, after: date, last: date) -> pa.Table:
     import pyarrow as pa
 
     orders = as_of_view(engine, engine.settings, "orders", known)

@@ -167,8 +167,8 @@ def accept(engine: Engine, candidate: Candidate, failed: pa.Table | None = None)
         rows=sum(day.conformed for day in counts.values()),
     )
     files = [str(conformed.folder / file.path) for file in rows]
-    digests = _digests(engine, files, output_columns(candidate.contract))
-    return Accepted(counts, digests, _digests(engine, files, _used(candidate.contract)), version)
+    digests, used = _digests(engine, files, [output_columns(candidate.contract), _used(candidate.contract)])
+    return Accepted(counts, digests, used, version)
 
 
 def _used(contract: Contract) -> set[str]:
@@ -179,19 +179,30 @@ def _used(contract: Contract) -> set[str]:
     return (read & {"event_date", *output_columns(contract)}) | set(contract.key) if read else set()
 
 
-def _digests(engine: Engine, files: Sequence[str], columns: Iterable[str]) -> dict[date, str]:
-    """A day's digest: rows and the sum of the rows' md5, so that it does not depend on their order or files."""
-    names = sorted(columns)
-    if not files or not names:
-        return {}
+def _digests(engine: Engine, files: Sequence[str], groups: Sequence[Iterable[str]]) -> list[dict[date, str]]:
+    """For each group of columns the days' digests: none without columns.
+
+    A day's is its rows and the sum of the rows' md5, so that it does not depend on their order or files.
+    """
+    listed = [sorted(names) for names in groups]
+    found: list[dict[date, str]] = [{} for _ in groups]
+    if not files:
+        return found
+    totals = ", ".join(map(_digest_of, listed))
+    query = f"SELECT batch_date, count(*), {totals} FROM {read_parquet(list(files))} GROUP BY 1"
+    for day, number, *sums in engine.con.execute(query).fetchall():
+        for digests, total in zip(found, sums, strict=True):
+            if total is not None:
+                digests[date.fromisoformat(day)] = f"{number}-{int(total):x}"
+    return found
+
+
+def _digest_of(names: Sequence[str]) -> str:
+    """SQL of the sum over rows."""
+    if not names:
+        return "NULL"
     texts = ", ".join(f"coalesce(CAST({quoted(name)} AS VARCHAR), chr(0))" for name in names)
-    row = f"md5_number_lower(concat_ws(chr(31), {texts}))"
-    total = f"CAST(sum(CAST({row} AS HUGEINT)) AS VARCHAR)"
-    query = f"SELECT batch_date, count(*), {total} FROM {read_parquet(list(files))} GROUP BY 1"
-    return {
-        date.fromisoformat(day): f"{number}-{int(total):x}"
-        for day, number, total in engine.con.execute(query).fetchall()
-    }
+    return f"CAST(sum(CAST(md5_number_lower(concat_ws(chr(31), {texts})) AS HUGEINT)) AS VARCHAR)"
 
 
 def _place(

@@ -33,10 +33,12 @@ def conform(
     _create_losers(engine, contract)
     rows = stage(engine, _accepted(contract), work / "rows", ["source", "batch_date"], "batch_date, _source, _line")
     progress.point("conform.rows_written", source=contract.source, rows=sum(file.rows for file in rows))
-    quarantine = stage(
-        engine, _quarantined(landed, columns), work / "quarantine", [LANDING_PARTITION], "_source, _line"
-    )
     counts = _counts(engine, {partition[LANDING_PARTITION]: 0 for _, partition in listing} | filled)
+    quarantine = []
+    if any(each.quarantined for each in counts.values()):  # else landing need not be read again
+        quarantine = stage(
+            engine, _quarantined(landed, columns), work / "quarantine", [LANDING_PARTITION], "_source, _line"
+        )
     check_counts(contract, counts, sum(file.rows for file in rows), sum(file.rows for file in quarantine))
     manifest = {
         "rows": [file.as_dict() for file in rows],

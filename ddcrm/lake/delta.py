@@ -64,14 +64,41 @@ def _staged(stats: Mapping[str, Any], folder: Path) -> StagedFile:
     return StagedFile(os.path.relpath(stats["filename"], folder), stats["file_size_bytes"], stats["count"], partition)
 
 
-def stage_empty(engine: Engine, query: str, folder: Path, partition: Mapping[str, str]) -> StagedFile:
-    """Write one file with the columns of `query` and no rows: a partition that arrived, and was empty."""
+def stage_table(table: pa.Table, folder: Path, partition_by: str) -> list[StagedFile]:
+    """The same for rows that are in memory: a file for each value of one column of texts, rows in their order.
+
+    Many small files are written in a tenth of the time that the engine takes.
+    """
+    import numpy as np
+
+    column = table[partition_by].combine_chunks().dictionary_encode()
+    codes, values = column.indices.to_numpy(), column.dictionary.to_pylist()
+    order = np.argsort(codes, kind="stable")
+    rows = table.drop_columns(partition_by)
+    rows = rows if np.array_equal(order, np.arange(len(order))) else rows.take(order)
+    sizes = np.bincount(codes, minlength=len(values))
+    starts = np.cumsum(sizes) - sizes
+    return [
+        _written(rows.slice(start, size), folder, {partition_by: value}, "rows")
+        for value, start, size in zip(values, starts, sizes, strict=True)
+    ]
+
+
+def stage_empty(schema: pa.Schema, folder: Path, partitions: Sequence[Mapping[str, str]]) -> list[StagedFile]:
+    """For each partition a file with these columns and no rows: it arrived, and was empty."""
+    nothing = schema.empty_table()
+    return [_written(nothing, folder, partition, "empty") for partition in partitions]
+
+
+def _written(rows: pa.Table, folder: Path, partition: Mapping[str, str], kind: str) -> StagedFile:
+    import pyarrow.parquet as pq
+
     place = folder.joinpath(*(f"{name}={value}" for name, value in partition.items()))
-    file = place / f"{secrets.token_hex(6)}-empty.parquet"
+    file = place / f"{secrets.token_hex(6)}-{kind}.parquet"
     with storage_errors(folder):
         place.mkdir(parents=True, exist_ok=True)
-        engine.con.execute(f"COPY (SELECT * FROM ({query}) LIMIT 0) TO {literal(str(file))} (FORMAT parquet)")
-    return StagedFile(str(file.relative_to(folder)), file.stat().st_size, 0, dict(partition))
+        pq.write_table(rows, file, compression="zstd")
+    return StagedFile(str(file.relative_to(folder)), file.stat().st_size, rows.num_rows, dict(partition))
 
 
 def discard(staged: Sequence[StagedFile], folder: Path) -> None:

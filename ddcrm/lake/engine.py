@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ddcrm.atomic import locked, sweep
 from ddcrm.errors import DdcrmError, LakeError, StorageFullError
@@ -17,6 +17,8 @@ from ddcrm.settings import Settings
 if TYPE_CHECKING:
     import duckdb
     import ibis
+
+T = TypeVar("T")
 
 
 class Engine:
@@ -43,7 +45,27 @@ class Engine:
             }
         )
         self.con.execute("SET GLOBAL TimeZone = 'UTC'; SET enable_progress_bar = false")
+        self.con.execute("SET parquet_metadata_cache = true")  # no file of the lake is ever written again
         self._ibis: Any = None
+        self._remembered: dict[Hashable, Any] | None = None
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """In the block `once` keeps what it computes: what is read of the lake stays as it was first read."""
+        self._remembered = {}
+        try:
+            yield
+        finally:
+            self._remembered = None
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` computes: in `remembering` once for each key, elsewhere each time."""
+        if self._remembered is None:
+            return make()
+        if key not in self._remembered:
+            self._remembered[key] = make()
+        found: T = self._remembered[key]
+        return found
 
     @property
     def ibis(self) -> ibis.BaseBackend:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ddcrm import progress
 from ddcrm.dates import DateRange
 from ddcrm.errors import DdcrmError, SourceError
-from ddcrm.lake.delta import StagedFile, discard, stage, stage_empty
+from ddcrm.lake.delta import StagedFile, discard, stage, stage_empty, stage_table
 from ddcrm.lake.engine import Engine, quoted
 from ddcrm.lake.layout import LANDING_PARTITION, days, landing_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_SMALL_ROWS, _SMALL_BYTES = 100_000, 64 << 20  # what is read of a part before the engine is asked to write it
 
 
 class Part(Protocol):
@@ -67,41 +71,57 @@ def land(engine: Engine, source: str, dates: DateRange, parts: Iterable[Part]) -
 
 
 def _stage_part(
-    engine: Engine, source: str, part: Part, folder: object, schema: pa.Schema | None
+    engine: Engine, source: str, part: Part, folder: Path, schema: pa.Schema | None
 ) -> tuple[list[StagedFile], pa.Schema]:
-    from pathlib import Path
-
-    where = Path(str(folder))
     _check_columns(source, part)
-    view = "landing_part"
-    engine.con.register(view, part.reader)
-    query = (
-        f"SELECT * REPLACE (CAST({quoted(LANDING_PARTITION)} AS VARCHAR) AS {quoted(LANDING_PARTITION)}) FROM {view}"
-    )
     try:
-        files = stage(engine, query, where, [LANDING_PARTITION])
+        whole, head = _head(part.reader)
+        files = stage_table(head, folder, LANDING_PARTITION) if whole else _stage_large(engine, part, head, folder)
     except DdcrmError:
         raise
     except Exception:
         part.check()  # the engine wraps what the source raised: the source's own error says more
         raise
-    finally:
-        engine.con.unregister(view)
     part.check()
-    files += _stage_empty_days(engine, part, where, {file.partition[LANDING_PARTITION] for file in files})
+    files += _stage_empty_days(part, folder, {file.partition[LANDING_PARTITION] for file in files})
     return files, _union(schema, part.reader.schema)
 
 
-def _stage_empty_days(engine: Engine, part: Part, folder: object, filled: set[str]) -> list[StagedFile]:
-    from pathlib import Path
+def _head(reader: pa.RecordBatchReader) -> tuple[bool, pa.Table]:
+    """The first rows of a part, and whether they are all."""
+    import pyarrow as pa
 
-    columns = ", ".join(
-        f"CAST(NULL AS {'BIGINT' if name == '_line' else 'VARCHAR'}) AS {quoted(name)}"
-        for name in part.reader.schema.names
-        if name != LANDING_PARTITION
+    batches: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in reader:
+        batches.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows > _SMALL_ROWS or size > _SMALL_BYTES:
+            return False, pa.Table.from_batches(batches, reader.schema)
+    return True, pa.Table.from_batches(batches, reader.schema)
+
+
+def _stage_large(engine: Engine, part: Part, head: pa.Table, folder: Path) -> list[StagedFile]:
+    """The rest goes through the engine, as it comes."""
+    import pyarrow as pa
+
+    view, schema = "landing_part", part.reader.schema
+    engine.con.register(view, pa.RecordBatchReader.from_batches(schema, chain(head.to_batches(), part.reader)))
+    query = (
+        f"SELECT * REPLACE (CAST({quoted(LANDING_PARTITION)} AS VARCHAR) AS {quoted(LANDING_PARTITION)}) FROM {view}"
     )
-    empty = [day for day in part.dates if str(day) not in filled]
-    return [stage_empty(engine, f"SELECT {columns}", Path(str(folder)), {LANDING_PARTITION: str(day)}) for day in empty]
+    try:
+        return stage(engine, query, folder, [LANDING_PARTITION])
+    finally:
+        engine.con.unregister(view)
+
+
+def _stage_empty_days(part: Part, folder: Path, filled: set[str]) -> list[StagedFile]:
+    import pyarrow as pa
+
+    schema = pa.schema([field for field in part.reader.schema if field.name != LANDING_PARTITION])
+    empty = [{LANDING_PARTITION: str(day)} for day in part.dates if str(day) not in filled]
+    return stage_empty(schema, folder, empty)
 
 
 def _check_columns(source: str, part: Part) -> None:

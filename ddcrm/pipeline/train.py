@@ -16,6 +16,7 @@ from ddcrm.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ddcrm.lake.engine import Engine
     from ddcrm.pipeline.basis import Basis, MadeBy
     from ddcrm.training.fit import Fitted
     from ddcrm.training.registry import ModelRef, Registry
@@ -92,11 +93,13 @@ def train(settings: Settings, as_of: date, models: Sequence[str] | None = None) 
 
 def train_on(settings: Settings, as_of: date, names: Sequence[str], basis: Basis) -> tuple[TrainResult, list[ModelRef]]:
     """Train and keep the models, and leave no record in the ledger; returns what is now current, too."""
+    from ddcrm.lake.engine import Engine
     from ddcrm.pipeline.basis import training_made_by
 
     made_by = training_made_by(settings, basis, as_of)
-    features, digest = _features(settings, as_of)
-    trained, withheld = _train_all(settings, as_of, features, digest, names, made_by)
+    with Engine(settings) as engine, engine.remembering():
+        features, digest = _features(engine, as_of)
+        trained, withheld = _train_all(engine, as_of, features, digest, names, made_by)
     versions = {name: ref.version for name, ref in trained.items()}
     decided = trained["value"].card["parameters"]["backtest"] if "value" in trained else None
     return TrainResult(as_of, features.num_rows, digest, versions, withheld, decided), list(trained.values())
@@ -119,29 +122,27 @@ def _checked(models: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in MODELS if name in models)
 
 
-def _features(settings: Settings, as_of: date) -> tuple[pa.Table, str]:
+def _features(engine: Engine, as_of: date) -> tuple[pa.Table, str]:
     from ddcrm.features.table import required_features
-    from ddcrm.lake.engine import Engine
     from ddcrm.training.fit import TRAINING_COLUMNS
     from ddcrm.warehouse.digest import digest_table
 
-    with Engine(settings) as engine:
-        features = required_features(engine, as_of, TRAINING_COLUMNS)
+    features = required_features(engine, as_of, TRAINING_COLUMNS)
     progress.point("train.features", customers=features.num_rows)
     return features, digest_table(features, ["customer_id"])
 
 
 def _train_all(
-    settings: Settings, as_of: date, features: pa.Table, digest: str, names: Sequence[str], made_by: MadeBy
+    engine: Engine, as_of: date, features: pa.Table, digest: str, names: Sequence[str], made_by: MadeBy
 ) -> tuple[dict[str, ModelRef], dict[str, str]]:
     from ddcrm.training.fit import REGRESSIONS
 
-    models, trained, withheld = registry(settings), {}, {}
+    models, trained, withheld = registry(engine.settings), {}, {}
     for name in names:
         progress.point("train.fit", model=name, customers=features.num_rows)
         try:
             train_one = _train_value if name == "value" else _train_regression if name in REGRESSIONS else _train_one
-            trained[name] = train_one(settings, as_of, features, digest, name, models, made_by)
+            trained[name] = train_one(engine, as_of, features, digest, name, models, made_by)
         except ModelError as error:
             withheld[name] = str(error.reason or error.message)
             models.withhold(name, as_of, withheld[name], made_by)
@@ -150,29 +151,28 @@ def _train_all(
 
 
 def _train_one(
-    settings: Settings, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeBy
+    engine: Engine, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeBy
 ) -> ModelRef:
     """Fit a model, or find that the registry has what the fit would give."""
     from ddcrm.training.fit import LEARNED_SCHEMES
 
     follows = _previous(models, name, as_of) if name in LEARNED_SCHEMES else None
-    card = _card(as_of, features, digest, settings_of(settings, name), follows)
+    card = _card(as_of, features, digest, settings_of(engine.settings, name), follows)
     previous = models.load(follows) if follows else None
-    return _kept(models, name, as_of, card, made_by, lambda: _fit(settings, features, name, previous))
+    return _kept(models, name, as_of, card, made_by, lambda: _fit(engine.settings, features, name, previous))
 
 
 def _train_value(
-    settings: Settings, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeBy
+    engine: Engine, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeBy
 ) -> ModelRef:
     """Back-test the methods and keep who won, or find that the registry has what they would give."""
     from threadpoolctl import threadpool_limits
 
-    from ddcrm.lake.engine import Engine
     from ddcrm.training import backtest, champion
 
+    settings = engine.settings
     split = backtest.split_of(_first_day(as_of, features), as_of, settings.value)
-    with Engine(settings) as engine:
-        holdout = backtest.read_holdout(engine, as_of, split)
+    holdout = backtest.read_holdout(engine, as_of, split)
     progress.point("train.holdout", cut=str(split.cut), customers=len(holdout.spend))
     versions = _versions_of(models, as_of)
     card = _card(as_of, features, holdout.digest, {**settings_of(settings, name), "models": versions}, None)
@@ -186,17 +186,15 @@ def _train_value(
 
 
 def _train_regression(
-    settings: Settings, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeBy
+    engine: Engine, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeBy
 ) -> ModelRef:
     """Fit the regression of a period, or find that the registry has what the fit would give."""
-    from ddcrm.lake.engine import Engine
     from ddcrm.training import regressions
     from ddcrm.training.fit import REGRESSIONS
 
     regressions.check_history(_first_day(as_of, features), as_of, REGRESSIONS[name])
-    with Engine(settings) as engine:
-        learned, fit = regressions.fit_period(engine, as_of, REGRESSIONS[name])
-    card = _card(as_of, features, digest, {**settings_of(settings, name), "learned": learned}, None)
+    learned, fit = regressions.fit_period(engine, as_of, REGRESSIONS[name])
+    card = _card(as_of, features, digest, {**settings_of(engine.settings, name), "learned": learned}, None)
     return _kept(models, name, as_of, card, made_by, fit)
 
 

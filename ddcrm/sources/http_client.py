@@ -1,11 +1,13 @@
-"""One request sequence to a JSON service: dlt's rest_api with a session that keeps numbers as written, retries what can
-pass, sends credentials nowhere else, and does not go in circles."""
+"""One request sequence to a JSON service: the client of dlt's rest_api with a session that keeps numbers as written,
+retries what can pass, sends credentials nowhere else, and does not go in circles."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -42,19 +44,27 @@ class Service:
     def items(self, endpoint: dict[str, Any]) -> Iterator[Any]:
         """The items of all pages in their order."""
         os.environ.update(_DLT_SETTINGS)
-        from dlt.sources.rest_api import rest_api_resources
+        from dlt.sources.helpers.rest_client import RESTClient
+        from dlt.sources.rest_api.config_setup import create_auth, create_paginator
 
-        escaped = {name: _escaped(value) for name, value in endpoint["params"].items()}
-        client = {"base_url": self.base, "session": _session(self), **({"auth": self.auth} if self.auth else {})}
-        request = {**endpoint, "params": escaped, "path": _escaped(self.path), "data_selector": self.selector}
-        config: Any = {"client": client, "resources": [{"name": "rows", "endpoint": request}]}
-        [resource] = rest_api_resources(config)
-        yield from resource
+        auth = create_auth(self.auth)  # type: ignore[arg-type]  # in dlt's words, as http.py has them
+        client = RESTClient(self.base, auth=auth, session=_session(self), config=_runtime())
+        pages = client.paginate(
+            self.path,
+            params=dict(endpoint["params"]),
+            paginator=create_paginator(endpoint["paginator"]),
+            data_selector=self.selector,
+        )
+        yield from chain.from_iterable(pages)
 
 
-def _escaped(value: Any) -> Any:
-    """dlt fills in braces itself: these are meant as they are."""
-    return value.replace("{", "{{").replace("}", "}}") if isinstance(value, str) else value
+@cache
+def _runtime() -> Any:
+    """dlt's settings, which it would look for in all of its places for each day again."""
+    from dlt.common.configuration import resolve_configuration
+    from dlt.common.configuration.specs import RuntimeConfiguration
+
+    return resolve_configuration(RuntimeConfiguration())
 
 
 def _session(service: Service) -> requests.Session:

@@ -18,7 +18,7 @@ from ddcrm.scoring.heuristics import HEURISTICS, LAST, RATE, rate_so_far, spend_
 from ddcrm.scoring.value import expected_spend, outlook
 from ddcrm.settings import ValueSettings
 from ddcrm.training.fit import PURCHASE_MODELS, fit_gamma_gamma, fit_purchases
-from ddcrm.training.regressions import Learning, fit_kind
+from ddcrm.training.regressions import Learning
 
 Floats = NDArray[np.float64]
 
@@ -101,7 +101,7 @@ def _last(known: Calibration) -> Predicted:
 def _regression(kind: str, known: Calibration) -> Predicted:
     if known.learning is None or known.features is None:
         raise InsufficientDataError(model=kind, reason=known.no_learning)
-    return Predicted(None, fit_kind(kind, known.learning).predict(known.features))
+    return Predicted(None, known.learning.fit(kind).predict(known.features))
 
 
 def _purchase_model(name: str, value: ValueSettings, spend: _Once, known: Calibration) -> Predicted:

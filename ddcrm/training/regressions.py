@@ -6,7 +6,7 @@ a fit on an earlier period is held against a later one. Nothing is split at rand
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,13 @@ class Learning:
     features: Columns
     spend: Floats
     digest: str
+    fitted: dict[str, SpendRegression] = field(default_factory=dict, repr=False, compare=False)
+
+    def fit(self, kind: str) -> SpendRegression:
+        """`fit_kind`, once."""
+        if kind not in self.fitted:
+            self.fitted[kind] = fit_kind(kind, self)
+        return self.fitted[kind]
 
 
 def read_learning(engine: Engine, cut: date, days: int) -> Learning:
@@ -47,6 +54,10 @@ def read_learning(engine: Engine, cut: date, days: int) -> Learning:
 
     Raises InsufficientDataError where nobody, or too few, had bought by then.
     """
+    return engine.once(("learning", cut, days), lambda: _read_learning(engine, cut, days))
+
+
+def _read_learning(engine: Engine, cut: date, days: int) -> Learning:
     from ddcrm.features.periods import period_table
     from ddcrm.features.table import feature_table
     from ddcrm.training.fingerprint import digest_of
@@ -108,11 +119,11 @@ def _fit(newest: Learning, earlier: Learning, days: int) -> Fitted:
     measured: dict[str, Measures] = {}
     for kind in KINDS:
         point("train.regression", kind=kind, days=days)
-        measured[kind] = compare(fit_kind(kind, earlier).predict(newest.features), newest.spend)
+        measured[kind] = compare(earlier.fit(kind).predict(newest.features), newest.spend)
     best = min(KINDS, key=lambda kind: measured[kind]["rmse"] or 0.0)
     metrics = {f"{kind}.{name}": value for kind, found in measured.items() for name, value in found.items()
                if value is not None}  # fmt: skip
     notes = (f"spend of the next {days} days; the kind was chosen by its RMSE on the newest {days} days, after it had "
              "learned from those before them; then it was fitted on the newest",)  # fmt: skip
-    return Fitted(fit_kind(best, newest), len(newest.spend), parameters={"kind": best, "validation": measured},
+    return Fitted(newest.fit(best), len(newest.spend), parameters={"kind": best, "validation": measured},
                   metrics=metrics, notes=notes)  # fmt: skip
