@@ -37,9 +37,10 @@ def skip_before_first_day(source: str) -> None:
     """Skip the source's tasks on days that no version of its contract reads (a source that begins next month)."""
 
     def reads() -> bool:
-        from ddcrm.contracts import load_contracts
+        from ddcrm.contracts import load_source
 
-        return load_contracts(project_settings().contracts_dir).effective(source, business_day()) is not None
+        contracts = load_source(project_settings().contracts_dir, source)
+        return contracts.effective(source, business_day()) is not None
 
     if not run_step(reads):
         raise AirflowSkipException(f"no version of the contract of {source} reads {business_day()}")

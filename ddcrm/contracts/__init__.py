@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ddcrm.contracts.choose import Contracts
     from ddcrm.contracts.formats import to_strptime
-    from ddcrm.contracts.load import contract_files, load_contract, load_contracts
+    from ddcrm.contracts.load import contract_files, load_contract, load_contracts, load_source
     from ddcrm.contracts.model import Contract
 
-__all__ = ["Contract", "Contracts", "contract_files", "load_contract", "load_contracts", "to_strptime"]
+__all__ = [
+    "Contract", "Contracts", "contract_files", "load_contract", "load_contracts", "load_source", "to_strptime",
+]  # fmt: skip
 
 _HOMES = {"Contract": "model", "Contracts": "choose", "to_strptime": "formats"}
 

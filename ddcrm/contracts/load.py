@@ -33,6 +33,21 @@ def load_contracts(directory: str | Path) -> Contracts:
     return Contracts(map(load_contract, contract_files(directory)))
 
 
+def load_source(directory: str | Path, source: str) -> Contracts:
+    """The contracts of a source, and of any other that may feed its entity: what its batches are read by.
+
+    A step of one source takes a fraction of the time of `load_contracts`, and stops at no other source's mistake.
+    Raises ContractError.
+    """
+    files = contract_files(directory)
+    own = [load_contract(file) for file in files if file.parent.name == source]
+    if not own:
+        return load_contracts(directory)  # which says what there is
+    entity = re.compile(rf"\b{re.escape(own[0].entity)}\b")
+    others = (file for file in files if file.parent.name != source and entity.search(read_text(file)))
+    return Contracts([*own, *map(load_contract, others)])
+
+
 def contract_files(directory: str | Path) -> list[Path]:
     """The files of a folder of contracts, by source and name; raises ContractError where there are none.
 

@@ -101,7 +101,7 @@ def _normalised(content: bytes) -> bytes:
         files = {name: archive.read(name) for name in archive.namelist() if name != "schema.json"}
     names = {name: _content_name(name, data) for name, data in files.items()}
     entries = {names[name]: data for name, data in files.items()}
-    entries["schema.json"] = json.dumps(_anonymous(schema, names), indent=1).encode()
+    entries["schema.json"] = json.dumps(_anonymous(schema, names)).encode()
     return _zipped(entries)
 
 

@@ -124,7 +124,7 @@ def validate(settings: Settings, source: str, dates: DateRange) -> IngestResult:
 
 
 def _validate(engine: Engine, ledger: Ledger, source: str, dates: DateRange) -> IngestResult:
-    from ddcrm.contracts import load_contracts
+    from ddcrm.contracts import load_source
     from ddcrm.pipeline.audit import audit
     from ddcrm.pipeline.detect import detect, results
     from ddcrm.pipeline.shadow import lake_gate
@@ -132,7 +132,7 @@ def _validate(engine: Engine, ledger: Ledger, source: str, dates: DateRange) -> 
     counts: list[DayCounts] = []
     progress.point("validate.begin", source=source, dates=str(dates))
     candidates = _candidates(engine, ledger, source, dates)
-    changes = detect(engine, ledger, load_contracts(engine.settings.contracts_dir), candidates)
+    changes = detect(engine, ledger, load_source(engine.settings.contracts_dir, source), candidates)
     verdicts = [audit(engine, ledger, candidate, results(found))  # all, before any is accepted
                 for candidate, found in zip(candidates, changes, strict=True)]  # fmt: skip
     with lake_gate(engine.settings, shared=True):
@@ -180,9 +180,9 @@ def _versions(settings: Settings, source: str, dates: DateRange) -> list[tuple[D
     A source that can't be asked for a day (a file, a table or an address without one) gives what is known now: of a
     range only the last day is delivered, the others stay as they are.
     """
-    from ddcrm.contracts import load_contracts
+    from ddcrm.contracts import load_source
 
-    contracts = load_contracts(settings.contracts_dir)
+    contracts = load_source(settings.contracts_dir, source)
     if not contracts.for_batch(source, dates.last).server.dated:
         dates = DateRange(dates.last, dates.last)
     return contracts.for_range(source, dates)

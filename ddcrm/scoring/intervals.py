@@ -61,10 +61,9 @@ class SpendIntervals:
 
     def _keep(self, i: int, j: int, cell: tuple[Floats, Floats, float], v: Floats) -> None:
         known, unknown, self.nothing[i, j] = cell
-        levels = np.linspace(0, 1, _LEVELS + 1)
         for k, scale in enumerate(_SCALES):
-            self.known[i, j, k] = np.quantile(known * (scale * v + 1 - scale), levels)
-        self.unknown[i, j] = np.quantile(unknown * v, levels)
+            self.known[i, j, k] = _quantiles(known * (scale * v + 1 - scale))
+        self.unknown[i, j] = _quantiles(unknown * v)
 
     def of(self, frequency: Floats, tenure: Floats, mean_spend: Floats, p_alive: Floats) -> tuple[Floats, Floats]:
         """Lower and upper end, (n,) each, in the unit of money, undiscounted.
@@ -93,6 +92,16 @@ class SpendIntervals:
             unknown = _interpolated(self.unknown, (*places, at))
             ends.append(np.where((given > 0) & (level > 0), np.where(seen, known, unknown) * (self.v + total), 0.0))
         return ends[0], ends[1]
+
+
+def _quantiles(values: Floats) -> Floats:
+    """`numpy.quantile` at all levels, to the bit: with so many of them one sort takes a tenth of its time."""
+    ordered = np.sort(values)
+    at = np.linspace(0, 1, _LEVELS + 1) * (len(ordered) - 1)
+    below = np.minimum(at.astype(np.intp), len(ordered) - 2)
+    low, high, far = ordered[below], ordered[below + 1], at - below
+    step = high - low
+    return np.where(far < 0.5, low + step * far, high - step * (1 - far))
 
 
 Place = tuple[NDArray[np.intp], Floats]

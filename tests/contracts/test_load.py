@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ddcrm.contracts import contract_files, load_contracts
+from ddcrm.contracts import contract_files, load_contracts, load_source
 from ddcrm.contracts.describe import describe
 from ddcrm.contracts.entities import ENTITIES
 from ddcrm.contracts.model import Column, Exclusion, Freshness, Server, Volume
@@ -294,3 +294,15 @@ def test_columns_are_values(load: Load) -> None:
     assert load(EXAMPLE).column("channel") == Column("channel", "channel", "string")
     with pytest.raises(KeyError):
         load(EXAMPLE).column("absent")
+
+
+def test_a_source_is_loaded_with_what_may_feed_its_entity_and_nothing_else(load: Load, tmp_path: Path) -> None:
+    load(EXAMPLE)
+    load(EXAMPLE, source="returns")
+    (tmp_path / "contracts/broken").mkdir()
+    (tmp_path / "contracts/broken/2.0.0.yaml").write_text("entity: tickets, and no more\n")
+    found = load_source(tmp_path / "contracts", "orders")
+    assert found.sources == ("orders", "returns")
+    assert found.versions("orders") == (load(EXAMPLE),)
+    with pytest.raises(ContractError):
+        load_source(tmp_path / "contracts", "nothing")

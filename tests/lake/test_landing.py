@@ -128,3 +128,13 @@ def test_two_writers_of_one_day_end_as_one_of_them(engine: Engine) -> None:
     numbers = [row[0] for row in landed(engine, "OrderNo")]
     assert len(numbers) == 10
     assert len({number[0] for number in numbers}) == 1
+
+
+def test_a_large_part_lands_as_a_small_one_does(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"a": str(n), "b": None if n % 3 else f"x{n}"} for n in range(50)]
+    land_rows(engine, "2026-01-05", rows)
+    small = landed(engine)
+    monkeypatch.setattr("ddcrm.lake.landing._SMALL_ROWS", 10)
+    land_rows(engine, "2026-01-05", rows)
+    assert landed(engine) == small
+    assert len(small) == 50

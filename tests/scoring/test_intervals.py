@@ -8,7 +8,7 @@ import pytest
 from ddcrm.demo.parameters import Process
 from ddcrm.errors import ModelError
 from ddcrm.models import MBGNBD, BetaGeoNBD, GammaGamma, ParetoNBD
-from ddcrm.scoring.intervals import DRAWS, SpendIntervals
+from ddcrm.scoring.intervals import DRAWS, SpendIntervals, _quantiles
 
 YEAR = 52.0
 SPEND = {"p": 6.0, "q": 4.0, "v": 28.0}
@@ -145,3 +145,9 @@ def test_nothing_wild_comes_of_extreme_customers(mbgnbd: MBGNBD, spend: GammaGam
     assert (low[3], high[3]) == (0.0, 0.0)  # gone with near certainty
     alone = {name: column[:1] for name, column in of.items()}
     assert ends(mbgnbd, spend, alone)[1][0] > 0
+
+
+@pytest.mark.parametrize("n", [2, 513, 2048, 8192])
+def test_quantiles_are_those_of_numpy_to_the_bit(n: int) -> None:
+    drawn = np.random.default_rng(n).gamma(0.3, 10.0, n) * (np.arange(n) % 3 > 0)
+    np.testing.assert_array_equal(_quantiles(drawn), np.quantile(drawn, np.linspace(0, 1, 513)))

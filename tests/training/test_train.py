@@ -116,3 +116,21 @@ def test_there_must_be_customers_and_known_models(settings: Settings) -> None:
         train(settings, DAY, ["lstm"])
     failed = rows(settings, "SELECT status, error_type FROM ops.runs WHERE step = 'train' ORDER BY started_at")
     assert failed == [("failed", "MissingDataError")] * 2
+
+
+def test_a_day_is_read_once_for_all_models(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ddcrm.features import periods, table
+
+    lake.commit(settings, lake.history())
+    read: list[tuple[str, tuple[date, ...]]] = []
+    for name, module in (("features", table), ("period", periods)):
+        compute = module._computed
+
+        def spied(engine: Any, *days: Any, name: str = name, compute: Any = compute) -> Any:
+            read.append((name, tuple(day for day in days if isinstance(day, date))))
+            return compute(engine, *days)
+
+        monkeypatch.setattr(module, "_computed", spied)
+    train(settings, DAY)
+    assert len([kind for kind, _ in read if kind == "features"]) >= 2
+    assert len([one for one in read if one[0] == "period"]) == len({one for one in read if one[0] == "period"}) > 0

@@ -186,3 +186,7 @@ def test_the_wheel_carries_the_migrations(tmp_path: Path) -> None:
     wanted = {str(path.relative_to(ROOT)) for path in folder.rglob("*.py")}
     assert "ddcrm/warehouse/migrations/versions/0001_first_tables.py" in wanted
     assert wanted <= names
+
+
+def test_the_newest_version_is_the_one_that_alembic_finds() -> None:
+    assert migrate.head() == migrate._scripts().get_current_head() == NEWEST
