@@ -24,6 +24,7 @@ KINDS = ("linear", "ridge", "tree", "polynomial", "forest", "boosting")
 
 LEAST_ROWS, LEAST_SPENDERS = 500, 100
 _MOST_ROWS = 50_000  # customers that a fit takes, evenly over their ids; all are predicted
+_WIDE = 40  # features; where there are more, fewer are looked at once, so that a fit takes about as long
 _SCALED = ("linear", "ridge", "polynomial")
 _KEPT = 80  # per cent of the features, after encoding, that say most of the target
 _FACTORS = 30  # ... and of those whose products the polynomial takes
@@ -33,7 +34,7 @@ class SpendRegression(BaseEstimator):
     """Spend in the next days from features.
 
     X is a mapping of arrays, (n,) each: numbers (NaN where unknown) in `numbers`, texts or None in `texts`.
-    Learned: pipeline_. The spend predicted is never below zero.
+    Learned: pipeline_, used_ (the features that predictions depend on). The spend predicted is never below zero.
     """
 
     def __init__(self, kind: str = "ridge", numbers: tuple[str, ...] = (), texts: tuple[str, ...] = ()) -> None:
@@ -56,14 +57,26 @@ class SpendRegression(BaseEstimator):
         rows = np.arange(0, len(y), -(-len(y) // _MOST_ROWS))
         with threadpool_limits(1):  # sums by several threads differ in the last bits
             self.pipeline_ = _pipeline(self.kind, self.numbers, self.texts).fit(self._frame(X, rows), y[rows])
+        said = self.importance()
+        self.used_ = tuple(name for name in (*self.numbers, *self.texts) if name in said)
         return self
 
     def predict(self, X: Columns) -> Floats:
-        """Expected spend, (n,), never below zero."""
+        """Expected spend, (n,), never below zero; of X only the features in `used_` are needed, and any column."""
         from threadpoolctl import threadpool_limits
 
+        n = len(next(iter(X.values())))
+        unused = {name: np.full(n, np.nan) for name in self.numbers if name not in self.used_}
+        unused |= {name: np.full(n, None) for name in self.texts if name not in self.used_}
         with threadpool_limits(1):
-            return np.maximum(np.asarray(self.pipeline_.predict(self._frame(X)), dtype=np.float64), 0.0)
+            found = self.pipeline_.predict(self._frame({**X, **unused}))
+        return np.maximum(np.asarray(found, dtype=np.float64), 0.0)
+
+    def importance(self) -> dict[str, float]:
+        """The features that predictions depend on with their shares, see `regression_use.feature_shares`."""
+        from ddcrm.models.regression_use import feature_shares
+
+        return feature_shares(self.pipeline_)
 
     def _frame(self, X: Columns, rows: NDArray[np.intp] | slice = slice(None)) -> Any:
         import pandas as pd
@@ -84,15 +97,17 @@ def _pipeline(kind: str, numbers: tuple[str, ...], texts: tuple[str, ...]) -> An
     prepared: Any = Pipeline([("fill", fill), ("scale", StandardScaler())]) if kind in _SCALED else fill
     encode = OneHotEncoder(max_categories=12, handle_unknown="infrequent_if_exist", sparse_output=False)
     columns = ColumnTransformer([("numbers", prepared, list(numbers)), ("texts", encode, list(texts))])
-    kept = _FACTORS if kind == "polynomial" else _KEPT
+    share = min(1.0, _WIDE / max(len(numbers) + len(texts), 1))
+    kept = _FACTORS * share if kind == "polynomial" else _KEPT
     steps: list[tuple[str, Any]] = [("columns", columns), ("varies", VarianceThreshold())]
     steps.append(("select", SelectPercentile(f_regression, percentile=kept)))
     if kind == "polynomial":
         steps += [("products", PolynomialFeatures(2, include_bias=False)), ("again", StandardScaler())]
-    return Pipeline([*steps, ("regress", _regressor(kind))])
+    return Pipeline([*steps, ("regress", _regressor(kind, share))])
 
 
-def _regressor(kind: str) -> Any:
+def _regressor(kind: str, share: float) -> Any:
+    """share: of the features that a split may look at, of those that it looks at where there are few."""
     from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
     from sklearn.linear_model import LinearRegression, Ridge
     from sklearn.tree import DecisionTreeRegressor
@@ -102,10 +117,10 @@ def _regressor(kind: str) -> Any:
         "ridge": lambda: Ridge(alpha=10.0),
         "polynomial": lambda: Ridge(alpha=100.0),
         "tree": lambda: DecisionTreeRegressor(max_depth=6, min_samples_leaf=50, random_state=0),
-        "forest": lambda: RandomForestRegressor(60, max_depth=8, min_samples_leaf=25, max_features=0.4, max_samples=0.5,
-                                                random_state=0, n_jobs=1),
+        "forest": lambda: RandomForestRegressor(60, max_depth=8, min_samples_leaf=25, max_features=0.4 * share,
+                                                max_samples=0.5, random_state=0, n_jobs=1),
         "boosting": lambda: GradientBoostingRegressor(n_estimators=80, learning_rate=0.06, max_depth=3, subsample=0.5,
-                                                      min_samples_leaf=25, max_features=0.5, random_state=0),
+                                                      min_samples_leaf=25, max_features=0.5 * share, random_state=0),
     }  # fmt: skip
     return made[kind]()
 

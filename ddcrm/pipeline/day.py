@@ -37,6 +37,7 @@ class Inputs:
     as_of: date
     models: dict[str, ModelRef | str]
     key: str
+    reads: tuple[str, ...] = ()  # the entities beyond SCORED_ON that a regression which speaks needs
 
     @property
     def versions(self) -> dict[str, str]:
@@ -54,18 +55,20 @@ class Inputs:
 
 def day_inputs(settings: Settings, registry: Registry, as_of: date) -> Inputs:
     """What the segments and scores of `as_of` are computed from."""
+    from ddcrm.features.reads import SCORED_ON
     from ddcrm.training.fingerprint import digest_of, score_fingerprint
 
     models: dict[str, ModelRef | str] = {name: _newest(registry, name, as_of) for name in DECIDED}
     models |= _parts(registry, models["value"])
+    reads = _reads(models)
     known = {
         "as_of": as_of,
-        "data": [_known(settings, entity, as_of) for entity in ("orders", "market")],
+        "data": [_known(settings, entity, as_of) for entity in (*SCORED_ON, *reads)],
         "models": {name: ref if isinstance(ref, str) else ref.version for name, ref in models.items()},
         "settings": scoring_settings(settings),
         "code": score_fingerprint(),
     }
-    return Inputs(as_of, models, digest_of(known)[:16])
+    return Inputs(as_of, models, digest_of(known)[:16], reads)
 
 
 def scoring_settings(settings: Settings) -> dict[str, Any]:
@@ -174,6 +177,15 @@ def _parts(registry: Registry, value: ModelRef | str) -> dict[str, ModelRef]:
         return {}
     versions: dict[str, str] = value.card["parameters"]["versions"]
     return {name: registry.version(name, version) for name, version in versions.items()}
+
+
+def _reads(models: Mapping[str, ModelRef | str]) -> tuple[str, ...]:
+    """The entities that the features of a regression which speaks are made of, by its card."""
+    from ddcrm.features.reads import read_besides
+    from ddcrm.scoring.forecast import REGRESSION
+
+    ref = models.get(REGRESSION)
+    return () if ref is None or isinstance(ref, str) else read_besides(ref.card["parameters"]["features"])
 
 
 def _loaded(registry: Registry, name: str, ref: ModelRef | str) -> ScoringModel:

@@ -160,6 +160,7 @@ def day_reasons(before: MadeBy | None, now: MadeBy, late: Sequence[str] = ()) ->
     named = f": {', '.join(late)}" if late else ""
     words = {
         "data": f"batches came or changed after it{named}",
+        "learned": "what its regressions learn from besides orders has changed",
         "models": "other models stand for it now",
         "settings": "the settings have changed",
         "actions": "the actions of segments have changed",

@@ -14,8 +14,12 @@ from ddcrm.pipeline.basis import (
     data_of_day,
     day_made_by,
     models_of_day,
+    once,
+    seen_by_day,
     training_made_by,
+    training_now,
 )
+from ddcrm.pipeline.learned import followed_sources, learned_from, reads_of, unheard_trainings
 from ddcrm.pipeline.plan import (
     BatchChange,
     Plan,
@@ -81,15 +85,16 @@ def plan_of(state: State, dates: DateRange | None = None) -> Plan:
     from ddcrm.training.fingerprint import digest_of
 
     made = expected_batches(state)
-    changes = [change for batch in state.batches if (change := _change(state, batch, made, dates))]
     basis = Basis(state.contracts, state.batches)
+    followed = followed_sources(state, basis)
+    changes = [change for batch in state.batches if (change := _change(state, batch, made, dates, followed))]
     restated = {(each.source, each.day) for each in changes if each.scored}
     trainings = _trainings(state, basis, restated, dates)
     days = _days(state, basis, restated, trainings, dates)
     targets = {str((each.source, each.day)): made[each.source, each.day] for each in changes}
     inputs: dict[str, Any] = {"range": [str(dates.first), str(dates.last)] if dates else None}
     inputs |= {"batches": digest_of(targets)[:16], **_code(state)}
-    kept = _kept(state, changes, trainings, days, made, dates)
+    kept = _kept(state, basis, changes, trainings, days, made, dates)
     return Plan(together(changes), tuple(trainings), tuple(days), kept, inputs)
 
 
@@ -118,7 +123,11 @@ def _contract(state: State, batch: Batch) -> Any:
 
 
 def _change(
-    state: State, batch: Batch, made: Mapping[tuple[str, date], Mapping[str, Any]], dates: DateRange | None
+    state: State,
+    batch: Batch,
+    made: Mapping[tuple[str, date], Mapping[str, Any]],
+    dates: DateRange | None,
+    followed: set[str],
 ) -> BatchChange | None:
     from ddcrm.features.reads import READS
 
@@ -130,7 +139,7 @@ def _change(
         return None
     version = _contract(state, batch).version
     return BatchChange(batch.source, batch.entity, batch.batch_date, batch.landed, batch.contract_version, version,
-                       reasons, scored)  # fmt: skip
+                       reasons, scored and batch.source in followed)  # fmt: skip
 
 
 def _trainings(
@@ -139,12 +148,14 @@ def _trainings(
     """The trainings that would come out otherwise, and those after them, for segments follow their predecessor."""
     found: list[PlannedTraining] = []
     for as_of in sorted({day for known in state.pointers.values() for day in known}):
-        reasons = _restated_reasons(basis.seen(as_of, TRAINED_ON), restated)
+        seen = once([*basis.seen(as_of, TRAINED_ON), *learned_from(state, basis, as_of)])
+        reasons = _restated_reasons(seen, restated)
         if _within(as_of, dates):
             now = training_made_by(state.settings, basis, as_of)
             for known in state.pointers.values():
                 if as_of in known:
-                    reasons += day_reasons(known[as_of].get("made_by"), now)
+                    before = known[as_of].get("made_by")
+                    reasons += day_reasons(before, training_now(now, basis, as_of, before))
         if found:
             reasons += (f"it follows the training as of {found[-1].as_of}",)
         if reasons:
@@ -164,14 +175,16 @@ def _days(
     actions = read_actions(state.settings.project_dir)
     found = []
     for day in state.days:
-        reasons = _restated_reasons(basis.seen(day.as_of), restated)
+        seen = seen_by_day(basis, day.as_of, reads_of(day))
+        reasons = _restated_reasons(seen, restated)
         again = [each.as_of for each in trainings if each.as_of <= day.as_of]
         if again:
             reasons += (f"the models as of {again[-1]} are trained again",)
         if _within(day.as_of, dates):
             versions = models_of_day(*(_versions(state, each) for each in (day.as_of, day.as_of - timedelta(days=1))))
-            now = day_made_by(state.settings, data_of_day(basis, day.as_of), versions, actions)
-            reasons += day_reasons(day.made_by, now, _late(basis, day))
+            data = data_of_day(basis, day.as_of, reads_of(day))
+            now = day_made_by(state.settings, data, versions, actions, reads_of(day))
+            reasons += day_reasons(day.made_by, now, _late(seen, day))
         if reasons:
             found.append(PlannedDay(day.as_of, day.digests, day.rows, tuple(dict.fromkeys(reasons))))
     return found
@@ -188,8 +201,8 @@ def _restated_reasons(seen: Sequence[Batch], restated: set[tuple[str, date]]) ->
     )
 
 
-def _late(basis: Basis, day: PublishedDay) -> list[str]:
-    late = [each for each in basis.seen(day.as_of) if each.recorded_at and each.recorded_at > day.published_at]
+def _late(seen: Sequence[Batch], day: PublishedDay) -> list[str]:
+    late = [each for each in seen if each.recorded_at and each.recorded_at > day.published_at]
     named = [f"{each.source} {each.batch_date}" for each in late[:_NAMED]]
     return named + ([f"and {len(late) - _NAMED} more"] if len(late) > _NAMED else [])
 
@@ -209,7 +222,7 @@ def _code(state: State) -> dict[str, str]:
     from ddcrm.scoring.actions import read_actions
 
     training = training_made_by(state.settings, Basis(state.contracts, ()), date.min)
-    day = day_made_by(state.settings, "", {}, read_actions(state.settings.project_dir))
+    day = day_made_by(state.settings, "", {}, read_actions(state.settings.project_dir), {})
     return {
         "training": f"{training['settings']}-{training['code']}",
         "scoring": f"{day['settings']}-{day['actions']}-{day['code']}",
@@ -218,6 +231,7 @@ def _code(state: State) -> dict[str, str]:
 
 def _kept(
     state: State,
+    basis: Basis,
     changes: Sequence[BatchChange],
     trainings: Sequence[PlannedTraining],
     days: Sequence[PlannedDay],
@@ -229,7 +243,9 @@ def _kept(
     for source in sorted(state.landed):
         told += _kept_batches(state, source, {each.day for each in changes if each.source == source}, made, dates)
     known = {day for pointers in state.pointers.values() for day in pointers}
-    told += _counted(len(known) - len(trainings), "trainings", "they would learn the same now")
+    unheard = unheard_trainings(state, basis, known - {each.as_of for each in trainings})
+    told += _counted(len(known) - len(trainings) - unheard, "trainings", "they would learn the same now")
+    told += _counted(unheard, "trainings", "only regressions that do not speak would learn otherwise")
     told += _counted(len(state.days) - len(days), "published days", "they would come out the same now")
     outside = [each for each in changes if not each.scored]
     if outside:

@@ -16,7 +16,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from ddcrm.dates import DateRange
-from ddcrm.pipeline.basis import Basis, training_made_by
+from ddcrm.pipeline.basis import Basis, training_made_by, training_now
 from ddcrm.pipeline.plan import Plan
 from ddcrm.pipeline.shadow import Key, ShadowLedger
 from ddcrm.progress import point
@@ -142,7 +142,8 @@ def train_again(work: Work, basis: Basis) -> None:
     for place, as_of in enumerate(planned):
         made_by = training_made_by(work.shadow, basis, as_of)
         known = [shadow.pointers(name).get(as_of) for name in names]
-        if all(pointer is not None and pointer["made_by"] == made_by for pointer in known):
+        if all(pointer and pointer["made_by"] == training_now(made_by, basis, as_of, pointer["made_by"])
+               for pointer in known):  # fmt: skip
             continue
         for name in MODELS:  # what follows this training is not whole before it
             for later in planned[place:]:

@@ -91,7 +91,8 @@ def score_on(settings: Settings, as_of: date, basis: Basis) -> tuple[StagedDay, 
     models, actions = registry(settings), read_actions(settings.project_dir)
     today, before = (day_inputs(settings, models, day) for day in (as_of, as_of - timedelta(days=1)))
     versions = models_of_day(today.versions, before.versions)
-    made_by = day_made_by(settings, data_of_day(basis, as_of), versions, actions)
+    reads = {"today": today.reads, "before": before.reads}
+    made_by = day_made_by(settings, data_of_day(basis, as_of, reads), versions, actions, reads)
     key = digest_of([today.key, before.key, actions.texts, made_by])[:16]
     known = find_staged(settings, as_of, key)
     staged = known or _score(settings, models, today, before, actions, key, made_by)

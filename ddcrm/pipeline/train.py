@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ddcrm import progress
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ddcrm.training.fit import Fitted
     from ddcrm.training.registry import ModelRef, Registry
     from ddcrm.warehouse.ledger import Ledger
+
+    MadeByCard = Callable[[Mapping[str, Any] | None], MadeBy]  # what makes a model, by its card
 
 
 @dataclass(frozen=True)
@@ -94,9 +97,9 @@ def train(settings: Settings, as_of: date, models: Sequence[str] | None = None) 
 def train_on(settings: Settings, as_of: date, names: Sequence[str], basis: Basis) -> tuple[TrainResult, list[ModelRef]]:
     """Train and keep the models, and leave no record in the ledger; returns what is now current, too."""
     from ddcrm.lake.engine import Engine
-    from ddcrm.pipeline.basis import training_made_by
+    from ddcrm.pipeline.basis import training_made_by, training_of
 
-    made_by = training_made_by(settings, basis, as_of)
+    made_by = partial(training_of, training_made_by(settings, basis, as_of), basis, as_of)
     with Engine(settings) as engine, engine.remembering():
         features, digest = _features(engine, as_of)
         trained, withheld = _train_all(engine, as_of, features, digest, names, made_by)
@@ -133,7 +136,7 @@ def _features(engine: Engine, as_of: date) -> tuple[pa.Table, str]:
 
 
 def _train_all(
-    engine: Engine, as_of: date, features: pa.Table, digest: str, names: Sequence[str], made_by: MadeBy
+    engine: Engine, as_of: date, features: pa.Table, digest: str, names: Sequence[str], made_by: MadeByCard
 ) -> tuple[dict[str, ModelRef], dict[str, str]]:
     from ddcrm.training.fit import REGRESSIONS
 
@@ -145,13 +148,13 @@ def _train_all(
             trained[name] = train_one(engine, as_of, features, digest, name, models, made_by)
         except ModelError as error:
             withheld[name] = str(error.reason or error.message)
-            models.withhold(name, as_of, withheld[name], made_by)
+            models.withhold(name, as_of, withheld[name], made_by(None))
             progress.point("train.withheld", model=name, reason=withheld[name])
     return trained, withheld
 
 
 def _train_one(
-    engine: Engine, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeBy
+    engine: Engine, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeByCard
 ) -> ModelRef:
     """Fit a model, or find that the registry has what the fit would give."""
     from ddcrm.training.fit import LEARNED_SCHEMES
@@ -163,7 +166,7 @@ def _train_one(
 
 
 def _train_value(
-    engine: Engine, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeBy
+    engine: Engine, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeByCard
 ) -> ModelRef:
     """Back-test the methods and keep who won, or find that the registry has what they would give."""
     from threadpoolctl import threadpool_limits
@@ -186,7 +189,7 @@ def _train_value(
 
 
 def _train_regression(
-    engine: Engine, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeBy
+    engine: Engine, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeByCard
 ) -> ModelRef:
     """Fit the regression of a period, or find that the registry has what the fit would give."""
     from ddcrm.training import regressions
@@ -216,17 +219,17 @@ def _card(
 
 
 def _kept(
-    models: Registry, name: str, as_of: date, card: dict[str, Any], made_by: MadeBy, fit: Callable[[], Fitted]
+    models: Registry, name: str, as_of: date, card: dict[str, Any], made_by: MadeByCard, fit: Callable[[], Fitted]
 ) -> ModelRef:
     """The version of the card: found, or fitted and saved."""
     known = models.find(name, as_of, card)
     if known:
-        models.point_to(known, made_by)
+        models.point_to(known, made_by(known.card))
         return known
     fitted = fit()
     facts = {key: getattr(fitted, key) for key in ("rows", "excluded", "parameters", "metrics")}
     card |= {**facts, "notes": list(fitted.notes)}
-    return models.save(name, as_of, fitted.estimator, card, made_by)
+    return models.save(name, as_of, fitted.estimator, card, made_by(card))
 
 
 def _first_day(as_of: date, features: pa.Table) -> date:

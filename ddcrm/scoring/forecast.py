@@ -82,7 +82,7 @@ def more_columns(models: ScoringModels) -> tuple[str, ...]:
     again = LAST in (champion.method, champion.orders)
     last = ("purchase_days_90d", "purchase_days_365d", "spend_365d") if again else ()
     regression = models.parts.get(REGRESSION)
-    return last if regression is None else (*last, *regression.estimator.numbers, *regression.estimator.texts)
+    return last if regression is None else (*last, *regression.estimator.used_)
 
 
 def _plain(method: str, columns: Columns) -> dict[int, Floats]:

@@ -95,24 +95,25 @@ def read_holdout(engine: Engine, as_of: date, split: Split) -> Holdout:
     truth = period_table(engine, as_of, split.cut, as_of)
     ids = features["customer_id"]
     known = Calibration(columns_of(features), split.holdout_days, *totals(ids, last))
-    known, learned = _with_learning(engine, split, known)
+    known, learned = _with_learning(engine, as_of, split, known)
     purchases, spend = totals(ids, truth)
     tables = [digest_table(table, ["customer_id"]) for table in (features, last, truth)]
     digest = digest_of([str(split.cut), split.holdout_days, *tables, learned])
     return Holdout(split, known, purchases, np.maximum(spend, 0.0), digest)
 
 
-def _with_learning(engine: Engine, split: Split, known: Calibration) -> tuple[Calibration, str]:
+def _with_learning(engine: Engine, as_of: date, split: Split, known: Calibration) -> tuple[Calibration, str]:
     """With what the regressions learn from, where there is enough of it; and the digest of that."""
     from ddcrm.features.table import required_features
-    from ddcrm.training.regressions import FEATURES, all_columns, read_learning
+    from ddcrm.training.regressions import all_columns, offered_features, read_learning
     from ddcrm.warehouse.digest import digest_table
 
+    names = offered_features(engine, as_of)
     try:
-        learning = read_learning(engine, split.cut - timedelta(days=split.holdout_days), split.holdout_days)
+        learning = read_learning(engine, split.cut - timedelta(days=split.holdout_days), split.holdout_days, names)
     except InsufficientDataError as error:
         return replace(known, no_learning=str(error.reason)), ""
-    features = required_features(engine, split.cut, FEATURES)
+    features = required_features(engine, split.cut, names)
     learned = learning.digest + digest_table(features, ["customer_id"])
     return replace(known, features=all_columns(features), learning=learning), learned
 

@@ -6,6 +6,7 @@ a fit on an earlier period is held against a later one. Nothing is split at rand
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddcrm.errors import InsufficientDataError
-from ddcrm.features.purchases import FEATURE_TYPES
+from ddcrm.features.families import FEATURE_TYPES
 from ddcrm.models.regression import KINDS, LEAST_ROWS, SpendRegression
 from ddcrm.progress import point
 from ddcrm.training.fit import Fitted
@@ -28,9 +29,14 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Columns = dict[str, NDArray[Any]]
 
-TEXTS = tuple(name for name, kind in FEATURE_TYPES.items() if kind == "string" and name != "customer_id")
-NUMBERS = tuple(name for name, kind in FEATURE_TYPES.items() if kind not in ("string", "date"))
-FEATURES = ("customer_id", *NUMBERS, *TEXTS)
+
+def offered_features(engine: Engine, as_of: date) -> tuple[str, ...]:
+    """What a training as of a day learns from: customer_id and every feature that the project has then, but dates."""
+    from ddcrm.contracts import load_contracts
+    from ddcrm.features.families import offered
+
+    names = offered(load_contracts(engine.settings.contracts_dir), as_of)
+    return tuple(name for name in names if FEATURE_TYPES[name] != "date")
 
 
 @dataclass(frozen=True)
@@ -49,21 +55,30 @@ class Learning:
         return self.fitted[kind]
 
 
-def read_learning(engine: Engine, cut: date, days: int) -> Learning:
+def learning_days(as_of: date, cut: date, holdout_days: int) -> list[date]:
+    """The days as of which a training reads what regressions learn from: for its back-test and for its models."""
+    from ddcrm.training.fit import REGRESSIONS
+
+    periods = [as_of - timedelta(days=times * days) for days in REGRESSIONS.values() for times in (1, 2)]
+    return sorted({cut, cut - timedelta(days=holdout_days), *periods})
+
+
+def read_learning(engine: Engine, cut: date, days: int, names: Sequence[str]) -> Learning:
     """Features as of `cut`, and the spend of the `days` after it as it was known at their end.
 
-    Raises InsufficientDataError where nobody, or too few, had bought by then.
+    names: the features, customer_id among them. Raises InsufficientDataError where nobody, or too few, had bought by
+    then.
     """
-    return engine.once(("learning", cut, days), lambda: _read_learning(engine, cut, days))
+    return engine.once(("learning", cut, days, *names), lambda: _read_learning(engine, cut, days, names))
 
 
-def _read_learning(engine: Engine, cut: date, days: int) -> Learning:
+def _read_learning(engine: Engine, cut: date, days: int, names: Sequence[str]) -> Learning:
     from ddcrm.features.periods import period_table
     from ddcrm.features.table import feature_table
     from ddcrm.training.fingerprint import digest_of
     from ddcrm.warehouse.digest import digest_table
 
-    features = feature_table(engine, cut, FEATURES)
+    features = feature_table(engine, cut, names)
     if features is None or features.num_rows < LEAST_ROWS:
         there = 0 if features is None else features.num_rows
         reason = f"{there} customers {days} days before the end of what may be learned from, fewer than {LEAST_ROWS}"
@@ -76,11 +91,13 @@ def _read_learning(engine: Engine, cut: date, days: int) -> Learning:
 
 
 def all_columns(features: pa.Table) -> Columns:
-    """Numbers as floats, NaN where NULL; texts as objects; (n,) each."""
+    """Numbers as floats, NaN where NULL; then texts as objects; (n,) each."""
     import pyarrow as pa
 
-    numbers = {name: features[name].cast(pa.float64()).to_numpy() for name in NUMBERS}
-    return {**numbers, **{name: features[name].to_numpy() for name in TEXTS}}
+    names = [name for name in features.column_names if name != "customer_id"]
+    texts = [name for name in names if pa.types.is_string(features.schema.field(name).type)]
+    numbers = {name: features[name].cast(pa.float64()).to_numpy() for name in names if name not in texts}
+    return {**numbers, **{name: features[name].to_numpy() for name in texts}}
 
 
 def totals(ids: pa.ChunkedArray, found: pa.Table) -> tuple[Floats, Floats]:
@@ -96,7 +113,9 @@ def totals(ids: pa.ChunkedArray, found: pa.Table) -> tuple[Floats, Floats]:
 
 def fit_kind(kind: str, learning: Learning) -> SpendRegression:
     """One regression on all features; raises InsufficientDataError."""
-    return SpendRegression(kind, NUMBERS, TEXTS).fit(learning.features, learning.spend)
+    texts = tuple(name for name, column in learning.features.items() if column.dtype == object)
+    numbers = tuple(name for name in learning.features if name not in texts)
+    return SpendRegression(kind, numbers, texts).fit(learning.features, learning.spend)
 
 
 def check_history(first: date, as_of: date, days: int) -> None:
@@ -109,8 +128,9 @@ def check_history(first: date, as_of: date, days: int) -> None:
 
 def fit_period(engine: Engine, as_of: date, days: int) -> tuple[str, Any]:
     """The digest of what the model of a period learns from, and the fit, to be called: see `_fit`."""
-    newest = read_learning(engine, as_of - timedelta(days=days), days)
-    earlier = read_learning(engine, as_of - timedelta(days=2 * days), days)
+    names = offered_features(engine, as_of)
+    newest = read_learning(engine, as_of - timedelta(days=days), days, names)
+    earlier = read_learning(engine, as_of - timedelta(days=2 * days), days, names)
     return newest.digest + earlier.digest, lambda: _fit(newest, earlier, days)
 
 
@@ -125,5 +145,7 @@ def _fit(newest: Learning, earlier: Learning, days: int) -> Fitted:
                if value is not None}  # fmt: skip
     notes = (f"spend of the next {days} days; the kind was chosen by its RMSE on the newest {days} days, after it had "
              "learned from those before them; then it was fitted on the newest",)  # fmt: skip
-    return Fitted(newest.fit(best), len(newest.spend), parameters={"kind": best, "validation": measured},
-                  metrics=metrics, notes=notes)  # fmt: skip
+    model = newest.fit(best)
+    parameters = {"kind": best, "validation": measured, "offered": sorted(newest.features),
+                  "features": model.importance()}  # fmt: skip
+    return Fitted(model, len(newest.spend), parameters=parameters, metrics=metrics, notes=notes)

@@ -8,7 +8,8 @@ import ibis
 
 from ddcrm.contracts.entities import ENTITIES
 from ddcrm.features import purchases
-from ddcrm.features.reads import READS
+from ddcrm.features.families import FAMILIES, FEATURE_TYPES
+from ddcrm.features.reads import READS, SCORED_ON, read_besides
 from ddcrm.settings import PurchaseSettings
 
 TYPES = {"event_date": "date", "ordered_at": "timestamp", "amount": "decimal(18, 2)", "cost": "decimal(18, 2)",
@@ -22,6 +23,14 @@ def test_features_read_nothing_else() -> None:
         features = purchases.purchase_features(orders, date(2026, 1, 1), purchase)
         assert features.columns == tuple(purchases.FEATURE_TYPES)
     assert set(purchases._OPTIONAL_TYPES) <= set(READS["orders"])  # absent ones would be taken for NULL
+
+
+def test_every_family_is_there_and_only_orders_and_the_market_are_read_every_day() -> None:
+    for family in FAMILIES:
+        for entity, columns in family.reads.items():
+            assert set(columns) <= set(READS[entity])
+    assert read_besides(["spend", "category_share", "tickets_open"]) == ("products", "tickets")
+    assert read_besides(FEATURE_TYPES) == tuple(sorted(set(READS) - set(SCORED_ON)))
 
 
 def test_they_are_columns_that_there_are() -> None:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from ddcrm.errors import InsufficientDataError, ModelError
+from ddcrm.features.families import FEATURE_TYPES
+from ddcrm.features.purchases import FEATURE_TYPES as PURCHASE_TYPES
 from ddcrm.lake.engine import Engine
 from ddcrm.models.persist import dumps, loads
 from ddcrm.models.regression import KINDS, SpendRegression
@@ -20,16 +22,19 @@ from ddcrm.training.backtest import Holdout, Split
 from ddcrm.training.champion import back_test
 from ddcrm.training.methods import Calibration
 from ddcrm.training.regressions import (
-    NUMBERS,
-    TEXTS,
     Learning,
     _fit,
     check_history,
     fit_kind,
+    learning_days,
+    offered_features,
     read_learning,
 )
 from tests.scoring import lake
 
+KNOWN = {name: kind for name, kind in FEATURE_TYPES.items() if kind != "date" and name != "customer_id"}
+TEXTS = tuple(name for name, kind in KNOWN.items() if kind == "string")
+NUMBERS = tuple(name for name in KNOWN if name not in TEXTS)
 DAY = date(2026, 4, 8)
 N = 1500
 
@@ -115,9 +120,11 @@ def test_it_learns_what_was_known_at_the_cut_and_the_spend_after_it(tmp_path: Pa
     lake.commit(settings, history)
     cut = date(2026, 3, 1)
     with Engine(settings) as engine:
-        found = read_learning(engine, cut, 30)
+        names = offered_features(engine, DAY)
+        found = read_learning(engine, cut, 30, names)
         with pytest.raises(InsufficientDataError, match=r"\d+ customers 30 days before .* fewer than 500"):
-            read_learning(engine, date(2026, 1, 20), 30)
+            read_learning(engine, date(2026, 1, 20), 30, names)
+    assert set(names) == {name for name, kind in PURCHASE_TYPES.items() if kind != "date"}  # orders are all there is
     rows = history.to_pylist()
     customers = sorted({row["customer_key"] for row in rows if row["event_date"] <= cut})
     spent = dict.fromkeys(customers, 0.0)
@@ -128,6 +135,31 @@ def test_it_learns_what_was_known_at_the_cut_and_the_spend_after_it(tmp_path: Pa
     assert found.spend.sum() > 1000
     assert len(found.features["recency_days"]) == len(customers)
     assert np.isnan(found.features["gap_mean_days"]).any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_it_says_to_use_is_what_predictions_depend_on(kind: str, earlier: Learning, later: Learning) -> None:
+    model = fit_kind(kind, earlier)
+    told = model.importance()
+    assert set(told) == set(model.used_) < set(KNOWN)
+    assert sum(told.values()) == pytest.approx(1)
+    assert {"last_channel", "refunds"} <= set(told)
+    assert next(iter(told)) == "last_channel"
+    before = model.predict(later.features)
+    spoilt = {name: column if name in told else np.full(N, None if name in TEXTS else 1e9)
+              for name, column in later.features.items()}  # fmt: skip
+    np.testing.assert_array_equal(model.predict(spoilt), before)
+    np.testing.assert_array_equal(model.predict({name: later.features[name] for name in told}), before)
+    for name in list(told)[:2]:
+        other = {**later.features, name: np.full(N, "web") if name in TEXTS else later.features[name] + 100}
+        assert (model.predict(other) != before).any()
+
+
+def test_the_days_of_which_it_reads() -> None:
+    assert learning_days(date(2026, 1, 4), date(2025, 10, 6), 90) == [
+        date(2024, 1, 5), date(2025, 1, 4), date(2025, 7, 8), date(2025, 10, 6),
+    ]  # fmt: skip
+    assert learning_days(date(2026, 1, 4), date(2025, 12, 5), 30)[-2:] == [date(2025, 11, 5), date(2025, 12, 5)]
 
 
 @pytest.fixture(scope="module")
@@ -151,8 +183,11 @@ def test_a_regression_that_is_better_speaks_through_the_one_of_a_year(holdout: H
     parts = {"regression_365d": ScoringModel("regression_365d", model, "r1")}
     champion = replace(found.champion, orders="rate_so_far", alive=None)
     speaking = ScoringModels(ScoringModel("value", champion, "v1"), parts=parts)
-    assert set(NUMBERS) | set(TEXTS) == set(more_columns(speaking))
-    said = forecast(speaking, later.features, ValueSettings(discount_rate_annual=0.0))
+    assert model.used_ == more_columns(speaking)
+    needed = {name: later.features[name] for name in {*model.used_, "recency_days", "tenure_days", "frequency",
+                                                      "monetary_value", "repeat_monetary_value"}}  # fmt: skip
+    assert len(needed) < len(later.features)
+    said = forecast(speaking, needed, ValueSettings(discount_rate_annual=0.0))
     assert said is not None
     np.testing.assert_array_equal(said.value, model.predict(later.features))
     assert ((said.low <= said.high) & (said.low >= 0)).all()
