@@ -17,8 +17,8 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup, get_current_context, task
 from ddcrm_policy import DAG_DEFAULTS, deadline
-from ddcrm_project import schedule_end, source_names
-from ddcrm_steps import require_days_before, skip_before_first_day, source_step
+from ddcrm_project import schedule_end, schedule_timezone, source_names
+from ddcrm_steps import check_day, require_days_before, source_step
 
 CONFORMED = Asset("ddcrm_conformed", uri="ddcrm://lake/conformed")
 
@@ -28,7 +28,7 @@ def extract(source: str) -> dict[str, Any]:
     """Read the day from the source into landing: every value as text, exactly as received."""
     from ddcrm.pipeline import ingest
 
-    skip_before_first_day(source)
+    check_day(source)
     return source_step(ingest.extract, source)
 
 
@@ -59,7 +59,7 @@ def conformed(batches: list[dict[str, Any] | None]) -> dict[str, Any]:
 
 with DAG(
     dag_id="crm_ingest",
-    schedule=CronPartitionTimetable("0 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"),
+    schedule=CronPartitionTimetable("0 0 * * *", timezone=schedule_timezone(), run_offset=-1, key_format="%Y-%m-%d"),
     end_date=schedule_end(),
     params={"allow_gap": Param(False, type="boolean", description="Go on although earlier days are missing")},
     dagrun_timeout=timedelta(hours=12),

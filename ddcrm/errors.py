@@ -26,6 +26,8 @@ DdcrmError
     │   └── PublishBlockedError ... now: readers hold its tables (retry)
     └── RestatementError        a restatement can't do what is asked of it in its state
         └── PlanOutdatedError   ... what it was planned on has changed since
+
+The demo, `ddcrm backfill` and the plugins add their own.
 """
 
 from __future__ import annotations

@@ -57,3 +57,11 @@ def schedule_end() -> datetime | None:
     if not last:
         return None
     return datetime.combine(parse_day(last, "DDCRM_SCHEDULE_END") + timedelta(days=1), time(), UTC)
+
+
+def schedule_timezone() -> str:
+    """The time zone at whose midnight a day is taken in: DDCRM_SCHEDULE_TIMEZONE, UTC without it.
+
+    That of the sources whose day ends last: where a source's day is not over, `extract` refuses it.
+    """
+    return os.environ.get("DDCRM_SCHEDULE_TIMEZONE") or "UTC"

@@ -12,6 +12,7 @@ from ddcrm_project import project_settings
 from ddcrm_steps import run_step
 
 from ddcrm.dates import DateRange
+from ddcrm.errors import SettingsError
 
 SOMEBODY = "airflow"  # who started a run that nobody started by hand
 SHOWN = 40  # lines of a plan
@@ -22,12 +23,18 @@ def propose() -> dict[str, Any]:
     from ddcrm.pipeline.restate import propose as step
 
     params = get_current_context()["params"]
-    dates = DateRange.parse(params["from"], params["to"]) if params["from"] and params["to"] else None
+    dates = run_step(lambda: _dates(params["from"], params["to"]))
     why = params["why"] or "crm_restate"
     found, plan = run_step(lambda: step(project_settings(), who=_starter(), why=why, dates=dates))
     if found is None:
         raise AirflowSkipException("nothing to restate: everything is as it would be made now")
     return {"restatement": found, "plan": plan.id, "days": len(plan.days), "text": plan_text(plan.as_dict(), why)}
+
+
+def _dates(first: str | None, last: str | None) -> DateRange | None:
+    if bool(first) != bool(last):
+        raise SettingsError("a range has two ends, and one is missing", hint="Fill in both from and to, or neither.")
+    return DateRange.parse(first, last) if first and last else None
 
 
 def work(restatement: str, jobs: int) -> dict[str, Any]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import traceback
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
+from ddcrm_policy import can_pass
 from ddcrm_project import project_settings
 
 from ddcrm.dates import DateRange, parse_day
@@ -23,6 +26,16 @@ log = logging.getLogger("ddcrm.task")
 os.environ.setdefault("PROVIDERS__ENABLE_AIRFLOW_SECRETS", "false")
 
 
+class UnexpectedError(DdcrmError):
+    """An error of a library, or a bug, without what it quotes."""
+
+
+class UnexpectedPassingError(UnexpectedError):
+    """The same, of a kind that may pass: a broken connection, a timeout."""
+
+    retryable = True
+
+
 def source_step(step: Callable[[Settings, str, DateRange], Any], source: str) -> dict[str, Any]:
     """Run a step of a source for the run's business day; returns its result's `as_dict()`."""
     return run_step(lambda: step(project_settings(), source, DateRange.parse(business_day())).as_dict())
@@ -33,17 +46,26 @@ def day_step(step: Callable[[Settings, date], Any]) -> dict[str, Any]:
     return run_step(lambda: step(project_settings(), business_day()).as_dict())
 
 
-def skip_before_first_day(source: str) -> None:
-    """Skip the source's tasks on days that no version of its contract reads (a source that begins next month)."""
+def check_day(source: str) -> None:
+    """Skip the source's tasks on days that no version of its contract reads (a source that begins next month).
 
-    def reads() -> bool:
+    Raises SettingsError for a day that is not over yet where the source is: half of it would be taken for the whole.
+    """
+
+    def contract() -> Any:
         from ddcrm.contracts import load_source
 
-        contracts = load_source(project_settings().contracts_dir, source)
-        return contracts.effective(source, business_day()) is not None
+        return load_source(project_settings().contracts_dir, source).effective(source, business_day())
 
-    if not run_step(reads):
+    reading = run_step(contract)
+    if reading is None:
         raise AirflowSkipException(f"no version of the contract of {source} reads {business_day()}")
+    ends = datetime.combine(business_day() + timedelta(days=1), time(), ZoneInfo(reading.timezone))
+    if datetime.now(UTC) < ends:
+        raise SettingsError(
+            f"the day is not over yet: it ends at {ends.isoformat()}", source=source, partition=str(business_day()),
+            hint="Run it again then. If that is so every day, set DDCRM_SCHEDULE_TIMEZONE to the source's time zone.",
+        )  # fmt: skip
 
 
 def require_days_before() -> None:
@@ -79,17 +101,31 @@ def _due(day: date) -> bool:
 
 
 def run_step(call: Callable[[], Any]) -> Any:
-    """Call a step of the library: its points are logged; an error of ours is one line, raised without its causes."""
+    """Call a step of the library: its points are logged; an error is one line, raised without its causes.
+
+    What a library's own error quotes may be a customer's: raised is an UnexpectedError without it, and where it
+    happened is logged.
+    """
     with listening(_log_point):
         try:
             return call()
         except DdcrmError as error:
             failed = error
+        except Exception as error:
+            failed = _unexpected(error)
     log.debug("where it was raised", exc_info=failed)
     log.error("%s: %s", type(failed).__name__, failed)
     # with a new traceback and no causes: the message says it all, and a cause may quote customers' values
     failed.__context__ = None
     raise failed.with_traceback(None) from None
+
+
+def _unexpected(error: Exception) -> DdcrmError:
+    from ddcrm.warehouse.failures import recordable
+
+    log.error("where it was raised:\n%s", "".join(traceback.format_tb(error.__traceback__)))
+    kind = UnexpectedPassingError if can_pass(error) else UnexpectedError
+    return kind(f"an unexpected {type(error).__name__}: {recordable(error) or 'no message'}")
 
 
 def _log_point(name: str, facts: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,23 @@ def days(day: str | None, first: str | None, last: str | None) -> DateRange:
 
 
 def ingest(out: Output, names: Sequence[str], dates: DateRange) -> list[str]:
-    """All named sources, one after another; one that fails does not stop the others. Returns those that failed."""
+    """All named sources, one after another; one that fails does not stop the others. Returns those that failed.
+
+    Of a source that begins within the range the days before are left out; one that begins after it is an error where
+    it was named, and else left out.
+    """
     from ddcrm.pipeline.ingest import ingest as step
+    from ddcrm.pipeline.ingest import readable
 
     failed = []
     for name in _chosen(out, names):
         try:
-            result = step(out.settings, name, dates)
+            days = readable(out.settings, name, dates)
+            if days != dates:
+                _say_left_out_days(out, name, dates, days)
+            if days is None and not names:
+                continue
+            result = step(out.settings, name, days or dates)
         except DdcrmError as error:
             out.error(error)
             failed.append(name)
@@ -38,6 +48,12 @@ def ingest(out: Output, names: Sequence[str], dates: DateRange) -> list[str]:
         out.add("ingested", result.as_dict())
         _say_ingested(out, result.as_dict())
     return failed
+
+
+def _say_left_out_days(out: Output, name: str, dates: DateRange, readable: DateRange | None) -> None:
+    left_out = DateRange(dates.first, readable.first - timedelta(days=1)) if readable else dates
+    out.add("left_out", {"source": name, "dates": str(left_out), "reason": "no version of the contract reads them"})
+    out.say(f"{name} {left_out}: no version of its contract reads these days")
 
 
 def _chosen(out: Output, names: Sequence[str]) -> Sequence[str]:

@@ -44,8 +44,19 @@ def needed_columns(contract: Contract) -> dict[str, bool]:
 
 def _needs(column: Column, contract: Contract) -> list[tuple[str, bool]]:
     fixed = contract.server.kind == "sql" or contract.server.format in ("csv", "parquet")
-    names = expression_columns(column.transform) if column.transform else [column.source_name]
-    return [(name, fixed or column.required) for name in names if name not in SYSTEM_COLUMNS]
+    return [(name, fixed or column.required) for name in read_columns(column) if name not in SYSTEM_COLUMNS]
+
+
+def read_columns(column: Column) -> list[str]:
+    """The source's columns that a column of the contract is read from."""
+    return expression_columns(column.transform) if column.transform else [column.source_name]
+
+
+def hidden_columns(contract: Contract) -> frozenset[str]:
+    """The columns whose received texts no message may quote: personal ones, and those that read what one of them reads."""
+    read = {column.name: {name.lower() for name in read_columns(column)} for column in contract.columns}
+    personal = {name for column in contract.columns if column.personal for name in read[column.name]}
+    return frozenset(column.name for column in contract.columns if column.personal or read[column.name] & personal)
 
 
 def expression_columns(expression: str) -> list[str]:

@@ -6,13 +6,13 @@ or duplicate (an older line with the same key in the same batch). The SQL is bui
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from ddcrm.contracts.entities import ENTITIES
 from ddcrm.contracts.kinds import a_kind
 from ddcrm.contracts.model import Column, Contract
 from ddcrm.lake.casts import Cast, missing_text, plain_cast, sql_type, transform_cast
-from ddcrm.lake.columns import expression_columns
+from ddcrm.lake.columns import hidden_columns, read_columns
 from ddcrm.lake.engine import literal, quoted
 from ddcrm.lake.layout import LANDING_PARTITION, SYSTEM_COLUMNS
 
@@ -41,7 +41,8 @@ def typed_query(contract: Contract, landed: str, columns: Sequence[str]) -> str:
     texts = [f"{_text(column, raw)} AS {quoted('_text_' + column.name)}" for column in contract.columns]
     system = [quoted(LANDING_PARTITION), *map(quoted, SYSTEM_COLUMNS)]
     typed = f"SELECT {', '.join(system + values + failed + texts)} FROM {landed} AS _landed"
-    problems = [problem for column in contract.columns for problem in _problems(column)]
+    hidden = hidden_columns(contract)
+    problems = [problem for column in contract.columns for problem in _problems(column, _shown(column, hidden))]
     helpers = [quoted(prefix + column.name) for column in contract.columns for prefix in ("_failed_", "_text_")]
     verdict = f"{_excluded(contract)} AS _excluded, {_codes(problems)} AS _code, {_reasons(problems)} AS _reasons"
     return f"SELECT * EXCLUDE ({', '.join(helpers)}), {_event_date(contract)} AS event_date, {verdict} FROM ({typed})"
@@ -61,7 +62,7 @@ def _cast(contract: Contract, column: Column, raw: dict[str, str]) -> Cast:
 
 def _text(column: Column, raw: Mapping[str, str]) -> str:
     """The text that the column was read from, for reasons; of an expression, the texts of all its columns."""
-    names = expression_columns(column.transform) if column.transform else [column.source_name]
+    names = read_columns(column)
     texts = [f"_landed.{quoted(name)}" for name in names if name.lower() in raw and name not in SYSTEM_COLUMNS]
     return f"concat_ws(', ', {', '.join(texts)})" if texts else "CAST(NULL AS VARCHAR)"
 
@@ -80,9 +81,9 @@ def _excluded(contract: Contract) -> str:
     return f"CASE {whens} END" if whens else "CAST(NULL AS VARCHAR)"
 
 
-def _problems(column: Column) -> list[tuple[str, str, str]]:
-    """(condition, code, SQL of the reason) for everything that a value of the column can violate."""
-    name, value = quoted(column.name), _shown(column)
+def _problems(column: Column, value: str) -> list[tuple[str, str, str]]:
+    """(condition, code, SQL of what the reason adds) for everything that a value of the column can violate."""
+    name = quoted(column.name)
     found = [(quoted("_failed_" + column.name), f"{column.name}: not {a_kind(column.type)}", value)]
     if column.required:
         found.append((f"({name} IS NULL AND NOT {quoted('_failed_' + column.name)})", f"{column.name}: missing", "''"))
@@ -117,12 +118,12 @@ def _problems(column: Column) -> list[tuple[str, str, str]]:
 
 def problem_codes(contract: Contract) -> list[str]:
     """The codes of everything that a row can violate: "amount: missing"."""
-    return [code for column in contract.columns for _, code, _ in _problems(column)]
+    return [code for column in contract.columns for _, code, _ in _problems(column, "''")]
 
 
-def _shown(column: Column) -> str:
+def _shown(column: Column, hidden: Set[str]) -> str:
     """The offending text for a reason; personal data is not repeated there (the quarantined row has it)."""
-    if column.personal:
+    if column.name in hidden:
         return "''"
     return f"coalesce(' (' || left({quoted('_text_' + column.name)}, {_SHOWN}) || ')', '')"
 

@@ -213,7 +213,14 @@ def _result(run: Sequence[Found]) -> CheckResult:
     from ddcrm.quality.result import CheckResult
 
     first, days = run[0], len(run)
-    change, verdict = first.change, first.verdict
+    verdict = first.verdict
+    change = Change(
+        first.change.kind,
+        first.change.column,
+        {  # the ledger keeps no example of what failed
+            name: fact for name, fact in first.change.facts.items() if name != "example"
+        },
+    )
     when = f"{first.day}" + (f" and {days - 1} more days" if days > 1 else "")
     return CheckResult(
         suite="changes", expectation=change.kind, column=change.column, severity=_SEVERITIES[verdict.level],  # type: ignore[arg-type]

@@ -174,6 +174,15 @@ def sources(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in load_contracts(settings.contracts_dir).sources if settings.source(name).enabled)
 
 
+def readable(settings: Settings, source: str, dates: DateRange) -> DateRange | None:
+    """The days of a range from the first on that a version of the source's contract reads; None where there is none."""
+    from ddcrm.contracts import load_source
+
+    contracts = load_source(settings.contracts_dir, source)
+    first = next((day for day in dates if contracts.effective(source, day) is not None), None)
+    return DateRange(first, dates.last) if first else None
+
+
 def _versions(settings: Settings, source: str, dates: DateRange) -> list[tuple[DateRange, Contract]]:
     """The contract of each part of a range.
 

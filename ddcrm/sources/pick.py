@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ddcrm.contracts.model import Contract
 from ddcrm.dates import DateRange
-from ddcrm.errors import MalformedDataError, SchemaChangedError
+from ddcrm.errors import MalformedDataError, MissingDataError, SchemaChangedError
 from ddcrm.sources.columns import find_column
-from ddcrm.sources.part import part_schema
+from ddcrm.sources.part import part_schema, shown_days
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,7 +19,8 @@ class DayPicker:
     """Keeps the rows of a range of days and says the day of each; the engine reads the dates, as it does in conforming.
 
     A value without an offset is meant in the column's time zone, and the day is the one of the contract's. Raises
-    SchemaChangedError where the column is not there, MalformedDataError with the line of a value that is no date.
+    SchemaChangedError where the column is not there, MalformedDataError with the line of a value that is no date, and
+    at the end MissingDataError for days without rows, unless the contract allows them.
     """
 
     def __init__(self, contract: Contract, columns: Sequence[str], dates: DateRange, facts: dict[str, Any]) -> None:
@@ -34,6 +35,7 @@ class DayPicker:
                 hint="Correct it in the contract; a new version may be due.",
             )
         self._column, self._dates, self._facts = found, dates, facts
+        self._allow_empty = contract.allow_empty
         self._format = contract.server.options.get("partition_format")
         self._query, self._parameters = _query(contract, found)
         self._connection = _connection(contract.timezone)
@@ -43,6 +45,7 @@ class DayPicker:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        seen: set[str] = set()
         for batch in batches:
             days = self._days(batch)
             mask = pc.and_(pc.greater_equal(days, self._dates.first), pc.less_equal(days, self._dates.last))
@@ -51,8 +54,15 @@ class DayPicker:
                 continue
             constant = pa.repeat(pa.scalar(source, pa.string()), len(line))
             texts = days.filter(mask).cast(pa.string())
+            seen.update(texts.unique().to_pylist())
             names = tuple(batch.schema.names[:-1])
             yield pa.record_batch([*values, constant, line, texts], schema=part_schema(names))
+        empty = [day for day in map(str, self._dates) if day not in seen]
+        if empty and not self._allow_empty:
+            raise MissingDataError(
+                "the file has no rows of the day", **(self._facts | {"partition": shown_days(empty)}),
+                hint="Deliver them, or say in the contract that a day may be empty.",
+            )  # fmt: skip
 
     def _days(self, batch: pa.RecordBatch) -> pa.Array:
         import pyarrow as pa

@@ -98,6 +98,18 @@ def test_quarantine_names_row_column_and_value_but_no_personal_value(engine: Eng
     ]
 
 
+def test_what_is_computed_from_a_personal_column_is_not_quoted(engine: Engine) -> None:
+    columns = (
+        *orders_contract().columns,
+        Column("born", "Born", "string", classification="personal"),
+        Column("birth_year", "", "integer", transform="substr(born, 1, 4)"),
+    )
+    candidate = conform(engine, [{**order("1"), "Born": "secret-day"}], orders_contract(columns=columns))
+    files = [str(candidate.folder / "quarantine" / file.path) for file in candidate.quarantine]
+    held = engine.con.execute(f"SELECT _reasons, born FROM {read_parquet(files)}").fetchall()
+    assert held == [("birth_year: not an integer", "secret-day")]
+
+
 @pytest.mark.parametrize(
     ("change", "bad", "code"),
     [

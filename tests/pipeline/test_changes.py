@@ -129,6 +129,15 @@ def test_personal_values_are_not_told(shop: Shop) -> None:
             assert row["Cust"][1:] not in told
 
 
+def test_the_ledger_of_checks_keeps_no_example_of_what_failed(shop: Shop) -> None:
+    deliver(shop, BREAKING["text in a number"][0])
+    with pytest.raises(SchemaChangedError, match="such as free"):
+        ingest(shop.settings, "orders", DateRange.parse(DAY))
+    recorded = repr(rows(shop.settings, "SELECT observed, message FROM ops.validations WHERE suite = 'changes'"))
+    assert "amount" in recorded
+    assert "free" not in recorded
+
+
 def test_a_range_names_the_first_day_and_accepts_nothing(shop: Shop) -> None:
     for day in (date(2026, 1, 22), date(2026, 1, 23)):
         deliver(shop, BREAKING["unit"][0], day)

@@ -68,6 +68,15 @@ def test_a_missing_secret_names_both_places(project: Path, airflow_tables: None)
         project_settings().secret("nowhere")
 
 
+def test_the_schedule_is_in_the_time_zone_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ddcrm_project import schedule_timezone
+
+    monkeypatch.setenv("DDCRM_SCHEDULE_TIMEZONE", "America/New_York")
+    assert schedule_timezone() == "America/New_York"
+    monkeypatch.delenv("DDCRM_SCHEDULE_TIMEZONE")
+    assert schedule_timezone() == "UTC"
+
+
 def test_the_schedule_ends_after_its_last_day(monkeypatch: pytest.MonkeyPatch) -> None:
     from ddcrm_project import schedule_end
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ddcrm.dates import DateRange
+from ddcrm.errors import SettingsError
 from ddcrm.pipeline.plan import Plan, PlannedBatches, PlannedDay, PlannedTraining
 
 pytestmark = pytest.mark.xdist_group("airflow")
@@ -47,6 +48,16 @@ def test_a_long_plan_is_cut_and_says_so() -> None:
     assert len(lines) == 41
     assert lines[-1] == "- and 67 more: `ddcrm plan`"
     assert "How long it takes is not known." in lines[2]
+
+
+@pytest.mark.parametrize("ends", [("2026-03-01", None), (None, "2026-03-01")])
+def test_half_a_range_is_refused(ends: tuple[str | None, str | None], monkeypatch: pytest.MonkeyPatch) -> None:
+    import ddcrm_restatement
+
+    params = {"from": ends[0], "to": ends[1], "why": ""}
+    monkeypatch.setattr(ddcrm_restatement, "get_current_context", lambda: {"params": params})
+    with pytest.raises(SettingsError, match="a range has two ends"):
+        ddcrm_restatement.propose()
 
 
 def test_what_goes_beyond_the_limits_names_the_page() -> None:

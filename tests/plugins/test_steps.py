@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from datetime import date
+import re
+from datetime import date, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from ddcrm.errors import MalformedDataError, SettingsError
 from ddcrm.progress import point
+from tests.pipeline.shop import Shop
 
 pytestmark = pytest.mark.xdist_group("airflow")
 
@@ -49,6 +53,22 @@ def test_a_run_needs_a_day(monkeypatch: pytest.MonkeyPatch, key: str | None, mes
         in_run(monkeypatch, key).business_day()
 
 
+def test_a_day_that_is_not_over_where_the_source_is_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str = "Pacific/Kiritimati"
+) -> None:
+    shop = Shop(tmp_path / "shop").make()
+    contract = shop.folder / "contracts/orders/1.0.0.yaml"
+    contract.write_text(re.sub("timezone, value: [^}]*", f"timezone, value: {zone}", contract.read_text()))
+    monkeypatch.setenv("DDCRM_PROJECT_DIR", str(shop.folder))
+    today = datetime.now(ZoneInfo(zone)).date()
+    with pytest.raises(
+        SettingsError, match=f"the day is not over yet: it ends at {today + timedelta(days=1)}"
+    ) as caught:
+        in_run(monkeypatch, str(today)).check_day("orders")
+    assert (caught.value.source, caught.value.partition) == ("orders", str(today))
+    in_run(monkeypatch, str(today - timedelta(days=1))).check_day("orders")
+
+
 def test_an_error_is_one_message_without_what_lay_below_it(steps: Any, caplog: pytest.LogCaptureFixture) -> None:
     def step(*_: Any) -> Any:
         try:
@@ -62,6 +82,27 @@ def test_an_error_is_one_message_without_what_lay_below_it(steps: Any, caplog: p
     assert [record.getMessage() for record in caplog.records] == [
         "MalformedDataError: not a number (source orders, row 7)"
     ]
+
+
+@pytest.mark.parametrize(("raised", "retried"), [(ValueError, False), (ConnectionResetError, True)])
+def test_an_error_of_a_library_is_told_without_what_it_quotes(
+    steps: Any, caplog: pytest.LogCaptureFixture, raised: type[Exception], retried: bool
+) -> None:
+    from ddcrm_policy import can_pass
+
+    value = "jane@example.com"
+
+    def step(*_: Any) -> Any:
+        raise raised(f"could not convert {value!r}")
+
+    with caplog.at_level(logging.INFO, "ddcrm.task"), pytest.raises(steps.UnexpectedError) as caught:
+        steps.day_step(step)
+    assert can_pass(caught.value) == retried
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    assert f"an unexpected {raised.__name__}: could not convert" in str(caught.value)
+    told = "".join(record.getMessage() for record in caplog.records)
+    assert "test_steps.py" in told, "where it was raised"
+    assert "jane" not in told + str(caught.value)
 
 
 def test_progress_goes_to_the_log(steps: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -119,7 +119,6 @@ def test_rows_are_picked_by_their_day(settings: Settings, tmp_path: Path) -> Non
     assert part.dates == days("2026-03-02", "2026-03-04")
     expected = [(str(n), n + 2, f"2026-03-0{n % 5 + 1}") for n in range(20) if n % 5 + 1 in (2, 3, 4)]
     assert rows(read_part(part), "id", "_line", "_batch_date") == expected
-    assert rows(read_all(contract, settings, days("2030-01-01"))[0]) == []  # a day without rows is nothing wrong
 
 
 @pytest.mark.parametrize(
@@ -139,7 +138,8 @@ def test_dates_as_the_contract_writes_them(settings: Settings, tmp_path: Path, p
     write(tmp_path, {"all.csv": f"id,at\n1,{text}\n"})
     found = dataclasses.replace(picking(**({"partition_format": pattern} if pattern else {})), timezone="Europe/Berlin")
     assert rows(read_all(found, settings)[0], "id", "_batch_date") == [("1", "2026-03-05")]
-    assert rows(read_all(found, settings, days("2026-03-04"))[0]) == []
+    with pytest.raises(MissingDataError):
+        read_all(found, settings, days("2026-03-04"))
 
 
 def test_the_day_is_the_contracts_where_the_column_has_another_time_zone(settings: Settings, tmp_path: Path) -> None:
@@ -169,6 +169,15 @@ def test_the_partition_column_in_another_case_or_missing(settings: Settings, tmp
     with pytest.raises(SchemaChangedError, match="the partition column is not in the file") as caught:
         read_all(picking("day"), settings)
     assert caught.value.column == "day"
+
+
+def test_a_day_that_the_file_has_no_rows_of(settings: Settings, tmp_path: Path) -> None:
+    write(tmp_path, {"all.csv": "id,at\n1,2026-03-05\n2,2026-03-07\n"})
+    asked = days("2026-03-05", "2026-03-07")
+    with pytest.raises(MissingDataError, match="no rows of the day") as caught:
+        read_all(picking(), settings, asked)
+    assert (caught.value.partition, caught.value.file) == ("2026-03-06", "all.csv")
+    assert rows(read_all(picking(allow_empty=True), settings, asked)[0], "id") == [("1",), ("2",)]
 
 
 def test_a_file_without_rows_is_missing_whatever_the_day(settings: Settings, tmp_path: Path) -> None:
