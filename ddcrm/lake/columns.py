@@ -53,7 +53,7 @@ def read_columns(column: Column) -> list[str]:
 
 
 def hidden_columns(contract: Contract) -> frozenset[str]:
-    """The columns whose received texts no message may quote: personal ones, and those that read what one of them reads."""
+    """The columns whose received texts no message may quote: personal ones, and those that read what these read."""
     read = {column.name: {name.lower() for name in read_columns(column)} for column in contract.columns}
     personal = {name for column in contract.columns if column.personal for name in read[column.name]}
     return frozenset(column.name for column in contract.columns if column.personal or read[column.name] & personal)
