@@ -187,15 +187,15 @@ def demo(
     ctx: typer.Context,
     stop: Annotated[bool, typer.Option("--exit", help="Stop Airflow when all is done.")] = False,
     serve: Annotated[bool, typer.Option("--serve", help="Only run the company's systems, until Ctrl-C.")] = False,
+    change: Annotated[
+        str | None, typer.Option("--change-on", metavar=DAY, help="With --serve: the orders' schema changes that day.")
+    ] = None,
 ) -> None:
     """Make the demo company and run the DAGs in a real Airflow."""
     with handled(ctx, False) as out:
-        from ddcrm.demo.run import run_demo
-        from ddcrm.demo.systems import serve_systems
+        from ddcrm.cli import commands
 
-        if serve:
-            raise typer.Exit(serve_systems(out.settings))
-        raise typer.Exit(run_demo(out.settings, exit_when_done=stop))
+        raise typer.Exit(commands.demo(out, change, serve=serve, stop=stop))
 
 
 @contract_app.command("check")

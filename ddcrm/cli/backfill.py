@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ddcrm.cli.output import Output
 from ddcrm.dates import DateRange
@@ -53,11 +55,18 @@ def _warn(out: Output, text: str) -> None:
 
 
 def _warn_of_starvation(out: Output, dag: str) -> None:
-    said = _airflow(["dags", "list-runs", dag, "--state", "running", "--no-backfill", "--output", "json"])
-    running = len(json.loads(said[said.find("[") :] or "[]")) if "[" in said else 0
+    words = ["dags", "list-runs", dag, "--state", "running", "--no-backfill", "--output", "json"]
+    running = len(_listed(_airflow(words)))
     if running >= STARVE:
         _warn(out, f"{running} other runs of {dag} are running: as long as there are {STARVE} or more, "
                    "Airflow 3.3 starts none of a backfill")  # fmt: skip
+
+
+def _listed(said: str) -> list[Any]:
+    """The JSON list in what Airflow printed: log lines stand before it, and have brackets of their own."""
+    begin = re.search(r"^\[\s*[{\]]", said, re.MULTILINE)
+    found: list[Any] = json.JSONDecoder().raw_decode(said[begin.start() :].replace("\n", ""))[0] if begin else []
+    return found
 
 
 def _airflow(words: Sequence[str]) -> str:

@@ -196,6 +196,19 @@ def warehouse_url(out: Output) -> None:
         out.say("ddcrm warehouse psql" if out.settings.warehouse_url is None else warehouse.psql)
 
 
+def demo(out: Output, change: str | None, *, serve: bool, stop: bool) -> int:
+    """The whole demo, or with `serve` the company's systems alone; returns the exit code."""
+    from ddcrm.demo.run import run_demo
+    from ddcrm.demo.systems import serve_systems
+
+    if serve:
+        return serve_systems(out.settings, parse_day(change, "--change-on") if change else None)
+    if change:
+        raise SettingsError("--change-on is for systems that run alone: the demo's own days would fail",
+                            hint="Say --serve, too.")  # fmt: skip
+    return run_demo(out.settings, exit_when_done=stop)
+
+
 def status(out: Output) -> None:
     """The ledger's summary."""
     from ddcrm.cli.status import show

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from ddcrm.dates import DateRange
 from ddcrm.errors import DdcrmError
 
-_SECONDS = 20
+_SECONDS = 60  # a machine that is busy with the tasks of four days answers late
 
 
 class AirflowApiError(DdcrmError):

@@ -23,7 +23,7 @@ def _airflow(folder: Path, running: int, code: int = 0) -> Path:
     runs = json.dumps([{"run_id": str(number)} for number in range(running)])
     program.write_text(
         f'#!/bin/sh\necho "$@" >> {folder}/asked\n[ "$1" = backfill ] && echo "it is refused" >&2 && exit {code}\n'
-        f"echo 'a line of logs'\necho '{runs}'\n"
+        f"echo '2026-01-03T00:00:00Z [info     ] a line of logs [airflow]'\necho '{runs}'\n"
     )
     program.chmod(0o755)
     return program

@@ -56,6 +56,18 @@ def test_the_version() -> None:
     assert (result.exit_code, result.output) == (0, f"{__version__}\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--change-on", "2026-06-15"), "Say --serve, too"),
+        (("--serve", "--change-on", "2027-01-01"), "has no day 2027-01-01"),
+    ],
+)
+def test_a_demo_that_can_not_change_says_so(shop: Shop, words: tuple[str, ...], said: str) -> None:
+    code, text = run(shop, "demo", *words)
+    assert (code, said in text) == (1, True), text
+
+
 @pytest.mark.parametrize("words", [(), ("contract",), ("warehouse",)])
 def test_the_list_of_commands_is_cut_nowhere(words: tuple[str, ...]) -> None:
     result = runner.invoke(app, [*words, "--help"], terminal_width=80)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shutil
@@ -27,8 +28,8 @@ def environment(state: Path) -> dict[str, str]:
     return {**os.environ, "DDCRM_STATE_DIR": str(state), "DDCRM_SOURCES_DIR": str(state / "demo/sources")}
 
 
-def start(project: Path, state: Path, how: str = "--exit") -> subprocess.Popen[str]:
-    command = [COMMAND, "--project", str(project), "demo", how]
+def start(project: Path, state: Path, *how: str) -> subprocess.Popen[str]:
+    command = [COMMAND, "--project", str(project), "demo", *(how or ["--exit"])]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(state)
     )
@@ -84,7 +85,7 @@ def test_an_error_while_the_parts_start_stops_everything(tmp_path: Path) -> None
 
 def test_the_systems_alone_answer_whoever_reads_their_file(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    with start(REPOSITORY, state, "--serve") as demo:
+    with start(REPOSITORY, state, "--serve", "--change-on", "2026-06-24") as demo:
         wait(lambda: (state / "demo.env").exists() or demo.poll() is not None, 180)
         below = everything_below(demo)
         variables = (state / "demo.env").read_text()
@@ -99,6 +100,14 @@ def test_the_systems_alone_answer_whoever_reads_their_file(tmp_path: Path) -> No
         told.stdout
     )
     assert "TICKETS_TOKEN=" in variables
+    assert [_order_columns(state, day) for day in (23, 24)] == [{"Amount"}, {"total_cents", "loyalty_tier"}]
     assert not (state / "demo.env").exists()
     assert [process for process in below if is_alive(process)] == []
     assert not (state / "postgres/data/postmaster.pid").exists()
+
+
+def _order_columns(state: Path, day: int) -> set[str]:
+    """The columns in which the two layouts of the orders differ."""
+    file = state / f"demo/sources/orders/2026-06-{day}/orders.csv.gz"
+    header = gzip.decompress(file.read_bytes()).decode().partition("\n")[0]
+    return set(header.split(",")) & {"Amount", "total_cents", "loyalty_tier"}
