@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,6 +17,7 @@ from ddcrm.warehouse.restatements import Restatement, find, move, note, wrong_st
 from ddcrm.warehouse.swap import (
     attach,
     bound,
+    catch_up,
     detach,
     lock_parents,
     one_at_a_time,
@@ -39,6 +40,24 @@ class _Table:
     archived: str | None
 
 
+_Live = Mapping[str, Mapping[str, str]]  # the partitions of each published table
+
+
+@dataclass(frozen=True)
+class _Way:
+    """Forth or back: the state it leads to, what it says once committed, and the steps in which the two differ.
+
+    loaded_at: from when on the tables that become visible have all their rows; check raises where the way is barred;
+    exchange moves the tables and the ledger's lines.
+    """
+
+    state: str
+    committed: str
+    loaded_at: Callable[[Any, str], datetime]
+    check: Callable[[Any, Restatement], None]
+    exchange: Callable[[Any, str, Sequence[_Table], _Live], None]
+
+
 def swap(
     warehouse: Warehouse,
     restatement_id: str,
@@ -53,16 +72,8 @@ def swap(
     PlanOutdatedError where a day was published since it was planned; PublishBlockedError where readers did not let go
     for `patience` seconds. After any of them the published days stand as before.
     """
-    with warehouse.session(RestatementError, restatement=restatement_id) as session:
-        loaded_at = ledger.staged_at(session, restatement_id)
-
-        def attempt() -> None:
-            with session.transaction():
-                _swap_once(session, restatement_id, who, why, loaded_at)
-
-        patiently(session, attempt, _published(), loaded_at, patience, restatement=restatement_id)
-        point("restate.committed", restatement=restatement_id)
-        return find(session, restatement_id)
+    way = _Way("swapped", "restate.committed", ledger.staged_at, _may_swap, _swap_in)
+    return _go(warehouse, restatement_id, way, who, why, patience)
 
 
 def undo(
@@ -78,20 +89,8 @@ def undo(
     Undone already: nothing changes. Raises RestatementError where it was not swapped, or what it replaced is not kept
     any more; PlanOutdatedError where one of its days was published since; PublishBlockedError as `swap` does.
     """
-    import psycopg
-
-    with warehouse.session(RestatementError, restatement=restatement_id) as session:
-        visible_at = ledger.replaced_at(session, restatement_id)
-
-        def attempt() -> None:
-            with session.transaction():
-                _undo_once(session, restatement_id, who, why, visible_at)
-
-        patiently(session, attempt, _published(), visible_at, patience, restatement=restatement_id)
-        point("restate.undo_committed", restatement=restatement_id)
-        with suppress(psycopg.Error):  # it is undone, whatever happens now
-            staging.drop_orphans(session)
-        return find(session, restatement_id)
+    way = _Way("undone", "restate.undo_committed", ledger.replaced_at, _may_undo, _swap_back)
+    return _go(warehouse, restatement_id, way, who, why, patience)
 
 
 def expire(warehouse: Warehouse, keep_days: int, *, who: str) -> list[str]:
@@ -115,33 +114,47 @@ def _published() -> tuple[str, ...]:
     return published_names()
 
 
-def _swap_once(session: Any, restatement_id: str, who: str, why: str | None, loaded_at: datetime) -> None:
-    one_at_a_time(session)
-    known = find(session, restatement_id, lock=True)
-    if known.state == "swapped":
-        return
-    tables = _tables(session, known.id)
-    _may_swap(session, known, {table.as_of for table in tables})
-    old = _lock(session, tables, loaded_at)
-    archived = [table.name for table in tables if _put_in(session, table, old[table.table])]
-    ledger.take_over(session, known.id, archived)
-    move(session, known, "swapped", who, why, days=len(known.days))
-    point("restate.swapped", restatement=known.id, tables=len(tables))
+def _go(
+    warehouse: Warehouse, restatement_id: str, way: _Way, who: str, why: str | None, patience: float
+) -> Restatement:
+    """Go this way in one transaction, tried again while readers stand in it."""
+    import psycopg
+
+    with warehouse.session(RestatementError, restatement=restatement_id) as session:
+        loaded_at = way.loaded_at(session, restatement_id)
+
+        def attempt() -> None:
+            with session.transaction():
+                _once(session, restatement_id, way, who, why, loaded_at)
+
+        patiently(session, attempt, _published(), loaded_at, patience, restatement=restatement_id)
+        point(way.committed, restatement=restatement_id)
+        with suppress(psycopg.Error):  # it is done, whatever happens now
+            staging.drop_orphans(session)
+        return find(session, restatement_id)
 
 
-def _undo_once(session: Any, restatement_id: str, who: str, why: str | None, visible_at: datetime) -> None:
+def _once(session: Any, restatement_id: str, way: _Way, who: str, why: str | None, loaded_at: datetime) -> None:
     one_at_a_time(session)
     known = find(session, restatement_id, lock=True)
-    if known.state == "undone":
+    if known.state == way.state:
         return
-    _may_undo(session, known)
+    way.check(session, known)
     tables = _tables(session, known.id)
-    live = _lock(session, tables, visible_at)
+    way.exchange(session, known.id, tables, _lock(session, tables, loaded_at))
+    move(session, known, way.state, who, why, days=len(known.days))
+    point(f"restate.{way.state}", restatement=known.id, tables=len(tables))
+
+
+def _swap_in(session: Any, restatement_id: str, tables: Sequence[_Table], live: _Live) -> None:
+    archived = [table.name for table in tables if _put_in(session, table, live[table.table])]
+    ledger.take_over(session, restatement_id, archived)
+
+
+def _swap_back(session: Any, restatement_id: str, tables: Sequence[_Table], live: _Live) -> None:
     for table in tables:
         _put_back(session, table, live[table.table])
-    ledger.give_back(session, known.id)
-    move(session, known, "undone", who, why, days=len(known.days))
-    point("restate.undone", restatement=known.id, tables=len(tables))
+    ledger.give_back(session, restatement_id)
 
 
 def _tables(session: Any, restatement_id: str) -> list[_Table]:
@@ -169,14 +182,31 @@ def _put_in(session: Any, table: _Table, live: Mapping[str, str]) -> bool:
         detach(session, table.table, old)
         session.execute(f'ALTER TABLE {old} RENAME TO "{table.name}"')
         session.execute(f'ALTER TABLE crm_days."{table.name}" SET SCHEMA crm_archive')
-    attach(session, table.as_of, table.table, "crm_staging", table.name)
+    _attach(session, table, "crm_staging", table.name)
     return old is not None
 
 
 def _put_back(session: Any, table: _Table, live: Mapping[str, str]) -> None:
     _leave(session, table, live[bound(table.as_of)])
     if table.archived:
-        attach(session, table.as_of, table.table, "crm_archive", table.archived)
+        _attach(session, table, "crm_archive", table.archived)
+
+
+def _attach(session: Any, table: _Table, schema: str, name: str) -> None:
+    """Attach a table that stood apart, with the columns that migrations gave to the published one meanwhile."""
+    from psycopg import errors
+
+    try:
+        catch_up(session, table.table, schema, name)
+        attach(session, table.as_of, table.table, schema, name)
+    except (errors.DatatypeMismatch, errors.NotNullViolation, errors.CheckViolation) as error:
+        hint = ("It was staged before a migration that it can't follow: drop the restatement and plan again."
+                if schema == "crm_staging" else
+                "It was kept before a migration that it can't follow, so there is no way back to it: restate the days "
+                "under the contract, settings and code that they shall have.")  # fmt: skip
+        reason = error.diag.message_primary
+        raise RestatementError("a table does not fit the published one any more", table=table.table,
+                               as_of=table.as_of, reason=reason, hint=hint) from None  # fmt: skip
 
 
 def _leave(session: Any, table: _Table, restated: str) -> None:
@@ -188,13 +218,13 @@ def _leave(session: Any, table: _Table, restated: str) -> None:
     session.execute(f'ALTER TABLE crm_days."{orphan}" SET SCHEMA crm_staging')
 
 
-def _may_swap(session: Any, known: Restatement, staged: set[date]) -> None:
+def _may_swap(session: Any, known: Restatement) -> None:
     if known.state != "compared":
         raise wrong_state(known, "swapped before its days were staged and compared")
     if known.needs_approval:
         raise RestatementError("its comparison goes beyond the limits and has to be approved", restatement=known.id,
                                because="; ".join(known.beyond_limits), hint="`ddcrm restate approve ID`.")  # fmt: skip
-    if missing := sorted(set(known.days) - staged):
+    if missing := sorted(set(known.days) - {table.as_of for table in _tables(session, known.id)}):
         raise RestatementError("not all days are staged", restatement=known.id, days=_some(missing))
     published = ledger.published_digests(session, known.days)
     changed = [day for day, digests in known.days.items() if dict(digests) != published.get(day, {})]

@@ -116,6 +116,21 @@ def attach(session: Any, as_of: date, table: str, schema: str, name: str) -> Non
     session.execute(f'ALTER TABLE crm."{table}" ATTACH PARTITION crm_days."{final}" {bound(as_of)}')
 
 
+def catch_up(session: Any, table: str, schema: str, name: str) -> None:
+    """Give `schema`.`name` the columns that the published table has got since it was made, with their defaults."""
+    query = """
+        SELECT quote_ident(p.attname), format_type(p.atttypid, p.atttypmod), pg_get_expr(d.adbin, d.adrelid),
+               p.attnotnull
+        FROM pg_attribute p LEFT JOIN pg_attrdef d ON d.adrelid = p.attrelid AND d.adnum = p.attnum
+        WHERE p.attrelid = %s::regclass AND p.attnum > 0 AND NOT p.attisdropped AND p.attname NOT IN (
+            SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped)
+        ORDER BY p.attnum"""
+    place = f'{schema}."{name}"'
+    for column, kind, default, required in session.execute(query, [f'crm."{table}"', place]).fetchall():
+        words = f"{f' DEFAULT {default}' if default else ''}{' NOT NULL' if required else ''}"
+        session.execute(f"ALTER TABLE {place} ADD COLUMN {column} {kind}{words}")
+
+
 def _swap_once(
     session: Any, as_of: date, staged: Sequence[Staged], record: Mapping[str, Any], loaded_at: datetime
 ) -> None:

@@ -349,3 +349,54 @@ def test_publish_day_of_a_swapped_day_is_no_restatement_any_more(warehouse: Ware
     restate.swap(warehouse, found, who=WHO)
     publish_day(warehouse, DAY, make_day(marker="later"), audit=no_audit)
     assert query(warehouse, "SELECT DISTINCT restatement_id FROM ops.publications") == [(None,)]
+
+
+def alter(warehouse: Warehouse, *statements: str) -> None:
+    """What a migration does to a published table, its partitions included."""
+    with warehouse.begin() as connection:
+        for statement in statements:
+            connection.execute(text(f"ALTER TABLE crm.customer_scores {statement}"))
+
+
+def test_a_column_that_a_migration_adds_comes_to_staged_and_kept_days(warehouse: Warehouse) -> None:
+    """Swapped in after one migration, undone after the next: every day has the column, with its default."""
+    publish(warehouse, DAYS)
+    before, content = ledger_of(warehouse), markers(warehouse)
+    found = ready(warehouse, DAYS)
+    alter(warehouse, "ADD COLUMN region text", "ADD COLUMN weight int NOT NULL DEFAULT 7")
+    restate.swap(warehouse, found, who=WHO)
+    assert markers(warehouse) == all_marked(DAYS, "new", 31)
+    assert query(warehouse, "SELECT DISTINCT region, weight FROM crm.customer_scores") == [(None, 7)]
+    alter(warehouse, 'ADD COLUMN "second Weight" numeric(5, 2) DEFAULT 1.50')
+    restate.undo(warehouse, found, who=WHO)
+    assert (ledger_of(warehouse), markers(warehouse)) == (before, content)
+    columns = 'as_of, region, weight, "second Weight", count(*)'
+    told = query(warehouse, f"SELECT {columns} FROM crm.customer_scores GROUP BY 1, 2, 3, 4 ORDER BY 1")
+    assert [(day, region, weight, str(second), rows) for day, region, weight, second, rows in told] == [
+        (day, None, 7, "1.50", 20) for day in DAYS
+    ]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DROP COLUMN withheld CASCADE", "ALTER COLUMN frequency TYPE bigint",
+     "ADD CONSTRAINT positive CHECK (frequency >= 0)"],
+)  # fmt: skip
+def test_a_migration_that_staged_and_kept_days_cannot_follow_is_told(warehouse: Warehouse, statement: str) -> None:
+    publish(warehouse, DAYS)
+    swapped, staged_id = ready(warehouse, DAYS[:1]), ""
+    restate.swap(warehouse, swapped, who=WHO)
+    staged_id = ready(warehouse, DAYS[1:])
+    with warehouse.begin() as connection:
+        for (view,) in connection.execute(text(VIEWS)).all():
+            connection.execute(text(f"DROP VIEW {view}"))
+    alter(warehouse, statement)
+    before = ledger_of(warehouse)
+    with pytest.raises(RestatementError, match=r"customer_scores.*drop the restatement and plan again"):
+        restate.swap(warehouse, staged_id, who=WHO)
+    with pytest.raises(RestatementError, match=r"customer_scores.*no way back"):
+        restate.undo(warehouse, swapped, who=WHO)
+    assert ledger_of(warehouse) == before
+
+
+VIEWS = "SELECT table_schema || '.' || table_name FROM information_schema.views WHERE table_schema = 'crm'"
