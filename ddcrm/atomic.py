@@ -66,6 +66,21 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def try_locked(folder: Path) -> Iterator[bool]:
+    """Whether the folder's lock was free: then it is held as long as the block lasts. A folder that is gone is free."""
+    if not folder.is_dir():
+        yield True
+        return
+    with open(folder / ".lock", "a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free = True
+        except OSError:
+            free = False
+        yield free
+
+
 def sweep(root: Path, pattern: str = "*/") -> None:
     """Remove the folders of `root` that killed processes have left: those whose lock (see `locked`) nobody holds."""
     for folder in root.glob(pattern):

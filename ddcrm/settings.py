@@ -182,6 +182,18 @@ class RestateSettings(_Group):
     max_customers_change: float = Field(0.02, ge=0)
 
 
+class CleanSettings(_Group):
+    """How long `ddcrm clean` lets stand what nothing refers to any more.
+
+    superseded_hours: files that the newest version of a table does not have: a reader that has begun may still read
+    them; scored_days: scored days on disk; abandoned_days: open restatements, from their last event on.
+    """
+
+    superseded_hours: int = Field(168, ge=1)
+    scored_days: int = Field(7, ge=1)
+    abandoned_days: int = Field(30, ge=1)
+
+
 class Settings(BaseSettings):
     """All settings of one project (the folder that holds `ddcrm.toml`)."""
 
@@ -201,6 +213,7 @@ class Settings(BaseSettings):
     segments: SegmentSettings = SegmentSettings()
     changes: ChangeSettings = ChangeSettings()
     restate: RestateSettings = RestateSettings()
+    clean: CleanSettings = CleanSettings()
 
     _resolver: SecretResolver | None = PrivateAttr(default=None)
     _lake: Path | None = PrivateAttr(default=None)

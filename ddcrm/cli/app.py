@@ -171,6 +171,23 @@ def report(
 
 
 @app.command()
+def clean(
+    ctx: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it without being asked.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove what nobody needs any more.
+
+    Superseded files of the lake, scored days on disk, what restatements keep or left.
+    """
+    from ddcrm.cli.clean import clean as command
+
+    with handled(ctx, json) as out:
+        command(out, dry_run=dry_run, yes=yes)
+
+
+@app.command()
 def doctor(ctx: typer.Context, json: Json = False) -> None:
     """Check everything that a run needs; says what to do about it.
 

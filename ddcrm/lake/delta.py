@@ -180,6 +180,19 @@ class Table:
             "other writers of this table were faster", table=self.folder.name, hint="Run the step again."
         )
 
+    def superseded(self, hours: int) -> list[Path]:
+        """Files below the folder that no version of the last `hours` has: replaced ones, those of killed writers."""
+        named = [self.folder / file for file in self._vacuum(hours, dry_run=True)] if self.exists() else []
+        return [file for file in named if file.is_file()]  # the log goes on naming those that are gone
+
+    def vacuum(self, hours: int) -> None:
+        """Remove them; nobody may link files into the folder meanwhile (`ddcrm.pipeline.shadow.lake_gate`)."""
+        with storage_errors(self.folder), locked(self.folder):
+            self._vacuum(hours, dry_run=False)
+
+    def _vacuum(self, hours: int, *, dry_run: bool) -> list[str]:
+        return self._load().vacuum(hours, dry_run=dry_run, enforce_retention_duration=False, full=True)
+
     def _load(self) -> DeltaTable:
         from deltalake import DeltaTable
 

@@ -14,7 +14,7 @@ from ddcrm.lake.candidates import Candidate
 from ddcrm.lake.columns import columns_by_day
 from ddcrm.lake.conform import problem_codes
 from ddcrm.lake.engine import Engine, literal, quoted, read_parquet
-from ddcrm.lake.layout import LANDING_PARTITION, conformed_table, landing_table, until
+from ddcrm.lake.layout import LANDING_PARTITION, conformed_table, days, landing_table, until
 
 Profiles = dict[date, dict[str, Profile]]
 
@@ -40,14 +40,25 @@ def earlier_profiles(
     """
     table = conformed_table(engine.settings, contract.entity)
     listing = table.listing([("source", "=", contract.source), *until("batch_date", first - timedelta(days=1))])
-    days = sorted({partition["batch_date"] for _, partition in listing})[-batches:]
-    files = [file for file, partition in listing if partition["batch_date"] in days]
+    last = sorted({partition["batch_date"] for _, partition in listing})[-batches:]
+    found = _conformed(engine, contract, [file for file, partition in listing if partition["batch_date"] in last])
+    return {day: profiles for (day, version), profiles in sorted(found.items()) if counts(day, version)}
+
+
+def conformed_profiles(engine: Engine, contract: Contract, dates: DateRange) -> Profiles:
+    """Profiles of the conformed batches of these days, whichever version has read them."""
+    table = conformed_table(engine.settings, contract.entity)
+    listing = table.listing([("source", "=", contract.source), *days("batch_date", dates)])
+    found = _conformed(engine, contract, [file for file, _ in listing])
+    return {day: profiles for (day, _), profiles in sorted(found.items())}
+
+
+def _conformed(engine: Engine, contract: Contract, files: Sequence[str]) -> dict[tuple[date, str], dict[str, Profile]]:
+    """By day and version, of the columns that the files have."""
     if not files:
         return {}
-    names = {row[0] for row in engine.con.execute(f"DESCRIBE SELECT * FROM {read_parquet(files)}").fetchall()}
-    columns = [column for column in contract.columns if column.name in names]
-    found = _profiles(engine, columns, files, 0)
-    return {day: profiles for (day, version), profiles in sorted(found.items()) if counts(day, version)}
+    names = {row[0] for row in engine.con.execute(f"DESCRIBE SELECT * FROM {read_parquet(list(files))}").fetchall()}
+    return _profiles(engine, [column for column in contract.columns if column.name in names], files, 0)
 
 
 def _profiles(

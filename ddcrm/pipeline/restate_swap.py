@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddcrm.atomic import locked, write_json
+from ddcrm.dates import DateRange
 from ddcrm.errors import RestatementError
 from ddcrm.lake.delta import Filter, StagedFile, Table
 from ddcrm.lake.layout import conformed_table, quarantine_table
@@ -27,11 +28,13 @@ from ddcrm.lake.shadow import check_unchanged, content_of, link, replace
 from ddcrm.pipeline.shadow import ShadowLedger, lake_gate, make_shadow, restatements_dir
 from ddcrm.progress import point
 from ddcrm.settings import Settings
+from ddcrm.warehouse.restate_records import checks_of, put_back_checks, put_back_model
 
 if TYPE_CHECKING:
     from ddcrm.pipeline.plan import Plan
     from ddcrm.warehouse.connect import Warehouse
     from ddcrm.warehouse.ledger import Ledger
+    from ddcrm.warehouse.records import Validation
     from ddcrm.warehouse.restate import Restatement
 
 
@@ -106,13 +109,13 @@ def undo(settings: Settings, restatement_id: str, *, who: str, why: str | None =
             except BaseException:
                 _forget_unless(ledger.warehouse, folder, "undo.json", "undone")
                 raise
-            _finish_undo(settings, folder)
+            _finish_undo(settings, ledger.warehouse, folder)
     return undone
 
 
 def finish_unfinished(settings: Settings, warehouse: Warehouse) -> None:
     """Make good what a killed swap or undoing has left: the lake follows the warehouse."""
-    for name, state, finish in (("swap.json", "swapped", _finish_swap), ("undo.json", "undone", _finish_undo_of)):
+    for name, state, finish in (("swap.json", "swapped", _finish_swap), ("undo.json", "undone", _finish_undo)):
         for file in restatements_dir(settings).glob(f"*/{name}"):
             with locked(file.parent):  # a living one ends first
                 if file.exists() and _forget_unless(warehouse, file.parent, name, state):
@@ -127,7 +130,7 @@ def expire(settings: Settings, *, who: str) -> list[str]:
     with opened(settings) as ledger:
         expired = warehouse_side.expire(ledger.warehouse, settings.restate.keep_days, who=who)
         for restatement_id in expired:
-            shutil.rmtree(restatements_dir(settings) / restatement_id / "old", ignore_errors=True)
+            shutil.rmtree(restatements_dir(settings) / restatement_id, ignore_errors=True)
     return expired
 
 
@@ -144,7 +147,8 @@ def _prepare_swap(settings: Settings, ledger: Ledger, folder: Path, plan: Plan) 
     known = {name: [registry(lake).pointers(name) for lake in (settings, shadow)] for name in MODELS}
     pointers = {name: {str(day): [each.get(day) for each in both] for day in days} for name, both in known.items()}
     (folder / "old").mkdir(exist_ok=True)
-    write_json(folder / "swap.json", {"parts": [_as_dict(part) for part in parts], "pointers": pointers})
+    document = {"parts": [_as_dict(part) for part in parts], "pointers": pointers}
+    write_json(folder / "swap.json", {**document, "checks": list(_old_checks(ledger.warehouse, folder, parts))})
     point("restate.intended", restatement=folder.name)
 
 
@@ -160,6 +164,8 @@ def _parts(settings: Settings, shadow: Settings, plan: Plan) -> Iterator[Part]:
 
 def _finish_swap(settings: Settings, warehouse: Warehouse, folder: Path) -> None:
     """What follows the warehouse's transaction; can be done again from any point."""
+    from ddcrm.warehouse.ledger import Ledger
+
     document = json.loads((folder / "swap.json").read_text("utf-8"))
     shadow = make_shadow(settings, folder.name)
     for part in map(_part, document["parts"]):
@@ -167,7 +173,8 @@ def _finish_swap(settings: Settings, warehouse: Warehouse, folder: Path) -> None
         replace(part.table(settings), part.filter, part.days, part.after, table.folder, table)
         point("restate.lake_swapped", table=part.name, kind=part.kind)
     _set_models(settings, shadow, warehouse, document["pointers"])
-    _record_checks(warehouse, folder, {(part["source"], day) for part in document["parts"] for day in part["days"]})
+    for source, dates, checks in _restated_checks(warehouse, folder, map(_part, document["parts"])):
+        Ledger(warehouse).record_validations(checks, source=source, dates=dates)
     (folder / "swap.json").replace(folder / "swapped.json")
     point("restate.whole", restatement=folder.name)
     shutil.rmtree(folder / "lake", ignore_errors=True)
@@ -189,16 +196,21 @@ def _set_models(settings: Settings, shadow: Settings, warehouse: Warehouse, poin
     point("restate.models_swapped", models=len(pointers))
 
 
-def _record_checks(warehouse: Warehouse, folder: Path, restated: set[tuple[str, str]]) -> None:
-    """What the checks of restated batches said takes the place of what they said before."""
-    from ddcrm.dates import DateRange
-    from ddcrm.warehouse.ledger import Ledger
-
+def _restated_checks(
+    warehouse: Warehouse, folder: Path, parts: Iterable[Part]
+) -> Iterator[tuple[str, DateRange, list[Validation]]]:
+    """What the checks of restated batches said, range by range: it takes the place of what they said before."""
+    restated = {(part.source, day) for part in parts for day in part.days}
     for batches, _, checks in ShadowLedger(warehouse, folder).ranges():
-        if not all((each.source, str(each.batch_date)) in restated for each in batches):
-            continue
-        dates = DateRange(batches[0].batch_date, batches[-1].batch_date)
-        Ledger(warehouse).record_validations(checks, source=batches[0].source, dates=dates)
+        if all((each.source, str(each.batch_date)) in restated for each in batches):
+            yield batches[0].source, DateRange(batches[0].batch_date, batches[-1].batch_date), checks
+
+
+def _old_checks(warehouse: Warehouse, folder: Path, parts: Iterable[Part]) -> Iterator[dict[str, Any]]:
+    """What those say now, for undo."""
+    for source, dates, _ in _restated_checks(warehouse, folder, parts):
+        lines = checks_of(warehouse, source, dates)
+        yield {"source": source, "dates": [str(dates.first), str(dates.last)], "lines": lines}
 
 
 def _prepare_undo(settings: Settings, known: Restatement, folder: Path) -> None:
@@ -215,25 +227,33 @@ def _prepare_undo(settings: Settings, known: Restatement, folder: Path) -> None:
     point("restate.undo_intended", restatement=folder.name)
 
 
-def _finish_undo(settings: Settings, folder: Path) -> None:
-    from ddcrm.pipeline.train import registry
+def _finish_undo(settings: Settings, warehouse: Warehouse, folder: Path) -> None:
+    """What follows the warehouse's transaction; can be done again from any point."""
 
     document = json.loads((folder / "undo.json").read_text("utf-8"))
     for part in map(_part, document["parts"]):
         table = part.table(settings)
         replace(table, part.filter, part.days, part.before, folder / "old" / part.kind / part.name, table)
         point("restate.lake_undone", table=part.name, kind=part.kind)
-    for name, days in document["pointers"].items():
-        for day, (pointer, _) in days.items():
-            registry(settings).set_pointer(name, date.fromisoformat(day), pointer)
+    _put_back_models(settings, warehouse, document["pointers"])
+    for each in document["checks"]:
+        put_back_checks(warehouse, each["source"], DateRange.parse(*each["dates"]), each["lines"])
     (folder / "swapped.json").unlink(missing_ok=True)
     (folder / "undo.json").replace(folder / "undone.json")
     point("restate.undo_whole", restatement=folder.name)
     shutil.rmtree(folder / "old", ignore_errors=True)
 
 
-def _finish_undo_of(settings: Settings, warehouse: Warehouse, folder: Path) -> None:
-    _finish_undo(settings, folder)
+def _put_back_models(settings: Settings, warehouse: Warehouse, pointers: Mapping[str, Any]) -> None:
+    """The pointers as they were; in the ledger, too, the versions before are the current ones again."""
+    from ddcrm.pipeline.train import registry
+
+    for name, days in pointers.items():
+        for day, (before, restated) in days.items():
+            versions = [(each or {}).get("version") for each in (before, restated)]
+            if versions[0] != versions[1]:
+                put_back_model(warehouse, name, before=versions[0], restated=versions[1])
+            registry(settings).set_pointer(name, date.fromisoformat(day), before)
 
 
 def _forget_unless(warehouse: Warehouse, folder: Path, name: str, state: str) -> bool:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ddcrm.dates import DateRange
 from ddcrm.pipeline.basis import Basis, training_made_by, training_now
 from ddcrm.pipeline.plan import Plan
+from ddcrm.pipeline.restate_detect import hold_against_those_before
 from ddcrm.pipeline.shadow import Key, ShadowLedger
 from ddcrm.progress import point
 from ddcrm.settings import Settings
@@ -84,6 +85,7 @@ def restate_batches(work: Work) -> None:
               for each in _ranges(work, source, [day for name, day in waiting if name == source])]  # fmt: skip
     point("restate.batches", done=len(done), waiting=len(waiting), ranges=len(ranges))
     together(work.jobs, [partial(_conform, work, contract, dates) for contract, dates in ranges])
+    hold_against_those_before(work)
     for batches, reasons, _ in work.ledger.ranges():
         kept = [each for each in batches if (each.source, each.batch_date) in work.ledger.planned]
         known = {(each.source, each.batch_date) for each in kept}

@@ -86,6 +86,9 @@ def reading_day(settings: Settings, as_of: date) -> Iterator[StagedDay | None]:
         yield None
         return
     with locked(folder, shared=True):
+        if not (folder / "current.json").is_file():  # removed meanwhile
+            yield None
+            return
         key = json.loads((folder / "current.json").read_text("utf-8"))["key"]
         yield StagedDay(folder / key, _manifest(folder / key))
 

@@ -52,11 +52,11 @@ __all__ = [
 def begin(warehouse: Warehouse, plan: Mapping[str, Any], *, who: str, why: str) -> str:
     """Enter a plan; returns the id of its restatement, that of the open one where this plan was entered before.
 
-    Raises RestatementError where the plan names neither days nor batches.
+    Raises RestatementError where the plan names no days, no batches and no trainings.
     """
     document = plain(plan)
     days = document.get("days")
-    if not isinstance(days, Mapping) or not (days or document.get("batches")):
+    if not isinstance(days, Mapping) or not (days or document.get("batches") or document.get("trainings")):
         raise RestatementError("the plan names nothing to restate", hint="There is nothing to do.")
     for day in days:
         date.fromisoformat(day)

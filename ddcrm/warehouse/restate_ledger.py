@@ -111,12 +111,11 @@ def is_expired(session: Any, restatement_id: str) -> bool:
 
 
 def expirable(session: Any, keep_days: int) -> list[str]:
-    """The restatements that were swapped more than `keep_days` days ago, by the server's clock, and still keep days."""
+    """The restatements that were swapped more than `keep_days` days ago, by the server's clock, and not expired yet."""
     query = (
-        "SELECT DISTINCT e.restatement_id FROM ops.restatement_events e "
-        "JOIN ops.restatement_tables r USING (restatement_id) "
-        "WHERE e.event = 'swapped' AND r.archived IS NOT NULL "
-        "AND e.recorded_at < now() - make_interval(days => %s) ORDER BY 1"
+        "SELECT r.id FROM ops.restatements r JOIN ops.restatement_events e ON e.restatement_id = r.id "
+        "WHERE r.state = 'swapped' AND e.event IN ('swapped', 'expired') GROUP BY r.id "
+        "HAVING max(e.recorded_at) < now() - make_interval(days => %s) AND bool_and(e.event = 'swapped') ORDER BY 1"
     )
     return [found for (found,) in session.execute(query, [keep_days]).fetchall()]
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ddcrm import progress
-from ddcrm.errors import PlanOutdatedError, RestatementError
+from ddcrm.errors import PlanOutdatedError, RestatementError, SchemaChangedError
 from ddcrm.pipeline.planning import make_plan
 from ddcrm.pipeline.restate import propose, restate
 from ddcrm.pipeline.restate_swap import swap, undo
@@ -21,9 +21,10 @@ from ddcrm.pipeline.shadow import lake_gate, restatements_dir
 from ddcrm.settings import Settings
 from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.embedded import EmbeddedPostgres
+from ddcrm.warehouse.ledger import Ledger
 from ddcrm.warehouse.restate import approve
 from tests.pipeline import days as run
-from tests.pipeline.lived import NET_AMOUNT, PUBLISHED, TRAININGS, Lived, live, version, warehouse_of
+from tests.pipeline.lived import AMOUNT, NET_AMOUNT, PUBLISHED, TRAININGS, Lived, live, version, warehouse_of
 from tests.pipeline.reading import conformed, ledger, published, rows
 from tests.pipeline.shop import FIRST, Shop, order
 
@@ -52,6 +53,14 @@ def state(settings: Settings, days: list[date] = PUBLISHED) -> dict[str, Any]:
             "models": models}  # fmt: skip
 
 
+def noted(settings: Settings) -> list[Any]:
+    """What the ledger says of checks, and which versions of models it calls the newest."""
+    with Warehouse.open(settings) as warehouse:
+        models = sorted((each.name, each.version) for each in Ledger(warehouse).status().models)
+    columns = "run_id, source, batch_date, batch_last, expectation, column_name, status, observed::text, recorded_at"
+    return [models, rows(settings, f"SELECT {columns} FROM ops.validations ORDER BY recorded_at, {columns}")]
+
+
 def agree(settings: Settings, restatement_id: str) -> None:
     with Warehouse.open(settings) as warehouse:
         approve(warehouse, restatement_id, who="bob")
@@ -72,7 +81,7 @@ def test_a_correction_that_reaches_back(shop: Shop, corrected: dict[str, Any]) -
     toml = shop.folder / "ddcrm.toml"
     toml.write_text(toml.read_text() + "\n[restate]\nmax_value_change = 0.001\n")
     settings = shop.settings
-    before = state(settings)
+    before, said = state(settings), noted(settings)
     version(shop, "1.1.0", FIRST, NET_AMOUNT)
     found, plan = propose(settings, **WHO)
     assert found is not None
@@ -91,10 +100,11 @@ def test_a_correction_that_reaches_back(shop: Shop, corrected: dict[str, Any]) -
     assert {name for name, part in state(settings).items() if part != corrected[name]} == set()
     assert {name for name, part in before.items() if part != corrected[name]} == set(before)
     assert not make_plan(settings)
+    assert [part for part, then in zip(noted(settings), said, strict=True) if part == then] == []
     assert swap(settings, found, who="ann").state == "swapped"
 
     assert undo(settings, found, who="ann").state == "undone"
-    assert state(settings) == before
+    assert (state(settings), noted(settings)) == (before, said)
     again = make_plan(settings)
     assert again.id == plan.id
     assert [day.as_of for day in again.days] == PUBLISHED
@@ -142,6 +152,43 @@ def test_days_after_a_late_batch(shop: Shop) -> None:
     assert all(after[str(day)] != before[str(day)] for day in PUBLISHED[1:])
     run.days(settings, PUBLISHED[1], PUBLISHED[-1])  # as if it had been there in time
     assert state(settings) == after
+
+
+def test_a_reading_that_is_off_by_a_unit_is_found_before_the_swap(shop: Shop) -> None:
+    """Euros are taken for cents from some day on: the batches fit their contract, and not those before."""
+    settings, before = shop.settings, state(shop.settings)
+    cents = (AMOUNT, f"{AMOUNT}, transformLogic: 'CAST(amount AS DECIMAL(18, 2)) * 100'")
+    version(shop, "1.1.0", PUBLISHED[2], cents)
+    found, _ = propose(settings, **WHO)
+    assert found is not None
+    agree(settings, found)
+    for _ in range(2):  # what is conformed already is judged again
+        with pytest.raises(SchemaChangedError, match="Nothing is swapped in") as caught:
+            restate(settings, found)
+        facts = caught.value.source, caught.value.column, caught.value.partition, caught.value.contract_version
+        assert facts == ("orders", "amount", str(PUBLISHED[2]), "1.1.0")
+    assert state(settings) == before
+
+
+def test_a_training_alone(shop: Shop) -> None:
+    """Models that no published day has used yet: a batch came late, they are trained again, and that is all."""
+    settings, sunday = shop.settings, PUBLISHED[-1] + timedelta(days=6)
+    run.ingest(settings, PUBLISHED[-1] + timedelta(days=1), sunday)
+    run.train(settings, sunday)
+    before, said = state(settings), noted(settings)
+    shop.rows[sunday] += order("LATE1", "C0000", FIRST, 55.0)
+    shop.write(sunday)
+    run.ingest(settings, sunday)
+    plan = make_plan(settings)
+    assert ([each.as_of for each in plan.trainings], plan.days, plan.batches) == ([sunday], (), ())
+    taken_in = state(settings)
+    found = made(shop)
+    swap(settings, found, who="ann")
+    assert not make_plan(settings)
+    assert state(settings)["models"] != before["models"]
+    undo(settings, found, who="ann")
+    assert state(settings) == taken_in
+    assert noted(settings)[0] == said[0]
 
 
 def test_from_the_command_line(shop: Shop) -> None:
