@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from ddcrm.dates import DateRange
 from ddcrm.errors import DdcrmError
 
-_SECONDS = 60  # a machine that is busy with the tasks of four days answers late
+_SECONDS = 45  # a machine that is busy with the tasks of four days answers late
 
 
 class AirflowApiError(DdcrmError):
@@ -82,8 +82,12 @@ class AirflowApi:
         return self.get(path)
 
     def get(self, path: str, **query: Any) -> Any:
-        """A GET of /api/v2."""
-        return self.request("GET", f"{path}?{urlencode(query)}" if query else path)
+        """A GET of /api/v2; asked once more where no answer came in time: a busy Airflow loses one now and then."""
+        path = f"{path}?{urlencode(query)}" if query else path
+        try:
+            return self.request("GET", path)
+        except TimeoutError:
+            return self.request("GET", path)
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """A request of /api/v2 as the user; raises AirflowApiError, or OSError where nobody answers."""
