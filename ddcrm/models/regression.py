@@ -25,6 +25,7 @@ KINDS = ("linear", "ridge", "tree", "polynomial", "forest", "boosting")
 LEAST_ROWS, LEAST_SPENDERS = 500, 100
 _MOST_ROWS = 50_000  # customers that a fit takes, evenly over their ids; all are predicted
 _WIDE = 40  # features; where there are more, fewer are looked at once, so that a fit takes about as long
+_BLOCK = 65_536  # customers predicted in one go, so that memory does not grow with them
 _SCALED = ("linear", "ridge", "polynomial")
 _KEPT = 80  # per cent of the features, after encoding, that say most of the target
 _FACTORS = 30  # ... and of those whose products the polynomial takes
@@ -66,11 +67,13 @@ class SpendRegression(BaseEstimator):
         from threadpoolctl import threadpool_limits
 
         n = len(next(iter(X.values())))
-        unused = {name: np.full(n, np.nan) for name in self.numbers if name not in self.used_}
-        unused |= {name: np.full(n, None) for name in self.texts if name not in self.used_}
+        unused: dict[str, Any] = {name: np.broadcast_to(np.nan, n) for name in self.numbers if name not in self.used_}
+        nothing = np.array(None, dtype=object)
+        unused |= {name: np.broadcast_to(nothing, n) for name in self.texts if name not in self.used_}
+        blocks = [slice(start, start + _BLOCK) for start in range(0, n, _BLOCK)]
         with threadpool_limits(1):
-            found = self.pipeline_.predict(self._frame({**X, **unused}))
-        return np.maximum(np.asarray(found, dtype=np.float64), 0.0)
+            found = [self.pipeline_.predict(self._frame({**X, **unused}, block)) for block in blocks]
+        return np.maximum(np.concatenate([np.empty(0), *found]), 0.0)
 
     def importance(self) -> dict[str, float]:
         """The features that predictions depend on with their shares, see `regression_use.feature_shares`."""

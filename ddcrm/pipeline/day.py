@@ -97,17 +97,19 @@ def fingerprint(
     return digest_of([data, sums, scoring_settings(settings), actions.texts, score_fingerprint()])
 
 
-def segments_of(engine: Engine, registry: Registry, inputs: Inputs) -> tuple[DaySegments, str | None]:
+def segments_of(settings: Settings, registry: Registry, inputs: Inputs) -> tuple[DaySegments, str | None]:
     """The segments of a day and the digest of its features (None: nobody was a customer yet).
 
     Read from the scored day on disk if it was computed from the same inputs, else computed.
     """
+    from ddcrm.lake.engine import Engine
     from ddcrm.pipeline.staged import reading_day
 
-    with reading_day(engine.settings, inputs.as_of) as day:
+    with reading_day(settings, inputs.as_of) as day:
         if day is not None and day.manifest["segments_key"] == inputs.key:
             return _read_segments(day), day.manifest["features_digest"]
-    return _compute_segments(engine, registry, inputs)
+    with Engine(settings) as engine:
+        return _compute_segments(engine, registry, inputs)
 
 
 def _compute_segments(engine: Engine, registry: Registry, inputs: Inputs) -> tuple[DaySegments, str | None]:
@@ -123,7 +125,8 @@ def _compute_segments(engine: Engine, registry: Registry, inputs: Inputs) -> tup
     if features is None or not features.num_rows:
         return DaySegments.nobody(), None
     scores = scored(features, models, engine.settings.value.at(inputs.as_of))
-    return DaySegments.of(Day(scores, models, engine.settings.segments)), digest_table(features, ["customer_id"])
+    found = DaySegments.of(Day(scores, models, engine.settings.segments)).alone()
+    return found, digest_table(features, ["customer_id"])
 
 
 def _read_segments(day: StagedDay) -> DaySegments:

@@ -165,26 +165,26 @@ def restate_days(work: Work, basis: Basis) -> None:
 
 def _score_and_stage(work: Work, basis: Basis, as_of: date, staged: str | None) -> None:
     from ddcrm.pipeline.score import score_on
-    from ddcrm.pipeline.staged import read_tables
+    from ddcrm.pipeline.staged import reading_tables
     from ddcrm.warehouse.restate import stage
 
     day, _ = score_on(work.shadow, as_of, basis)
     facts = day.manifest
     if staged == facts["fingerprint"]:
         return
-    _, tables = read_tables(work.shadow, as_of)
-    stage(
-        work.ledger.warehouse,
-        work.restatement_id,
-        as_of,
-        tables,
-        audit=partial(_audit, work, as_of),
-        prepare=partial(_prepare, work, list(tables)),
-        models=facts["models"],
-        fingerprint=facts["fingerprint"],
-        made_by=facts["made_by"],
-        run_id=work.ledger.run_id,
-    )
+    with reading_tables(work.shadow, as_of) as (_, tables):
+        stage(
+            work.ledger.warehouse,
+            work.restatement_id,
+            as_of,
+            tables,
+            audit=partial(_audit, work, as_of),
+            prepare=partial(_prepare, work, list(tables)),
+            models=facts["models"],
+            fingerprint=facts["fingerprint"],
+            made_by=facts["made_by"],
+            run_id=work.ledger.run_id,
+        )
 
 
 def _prepare(work: Work, tables: Sequence[str]) -> None:

@@ -14,12 +14,12 @@ from ddcrm.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ddcrm.lake.engine import Engine
     from ddcrm.pipeline.basis import Basis, MadeBy
     from ddcrm.pipeline.day import Inputs
     from ddcrm.pipeline.staged import StagedDay
     from ddcrm.quality.gate import Verdict
     from ddcrm.scoring.actions import Actions
+    from ddcrm.scoring.models import ScoringModels
     from ddcrm.training.registry import Registry
     from ddcrm.warehouse.connect import Warehouse
     from ddcrm.warehouse.ledger import Ledger
@@ -103,36 +103,33 @@ def score_on(settings: Settings, as_of: date, basis: Basis) -> tuple[StagedDay, 
 def _score(
     settings: Settings, registry: Registry, today: Inputs, before: Inputs, actions: Actions, key: str, made_by: MadeBy
 ) -> StagedDay:
-    from ddcrm.lake.engine import Engine
     from ddcrm.pipeline.staged import stage_day
 
-    with Engine(settings) as engine:
-        tables, facts = _compute(engine, registry, today, before, actions)
+    tables, facts = _compute(settings, registry, today, before, actions)
     facts["made_by"] = made_by
     progress.point("score.computed", as_of=str(today.as_of), customers=facts["customers"])
     return stage_day(settings, today.as_of, key, tables, facts)
 
 
 def _compute(
-    engine: Engine, registry: Registry, today: Inputs, before: Inputs, actions: Actions
-) -> tuple[dict[str, pa.Table], dict[str, Any]]:
-    """The tables, and what their manifest says of them."""
-    from ddcrm.features.table import required_features
+    settings: Settings, registry: Registry, today: Inputs, before: Inputs, actions: Actions
+) -> tuple[dict[str, pa.Table | pa.RecordBatchReader], dict[str, Any]]:
+    """The tables, and what their manifest says of them.
+
+    Yesterday comes first and the engine ends before anything is scored: of many customers one thing at a time is held.
+    """
     from ddcrm.pipeline.day import fingerprint, segments_of
-    from ddcrm.scoring.history import history_tables
-    from ddcrm.scoring.schemes import scoring_features
     from ddcrm.scoring.schemes.base import Day
     from ddcrm.scoring.scores import scored
     from ddcrm.scoring.tables import published_tables
     from ddcrm.warehouse.digest import digest_table
 
     models = today.load(registry)
-    features = required_features(engine, today.as_of, scoring_features(engine.settings.segments, models))
+    yesterday, digest_before = segments_of(settings, registry, before)
+    features, history = _read(settings, today.as_of, models)
     digest = digest_table(features, ["customer_id"])
     progress.point("score.features", customers=features.num_rows)
-    yesterday, digest_before = segments_of(engine, registry, before)
-    scores = scored(features, models, engine.settings.value.at(today.as_of))
-    history = history_tables(engine, today.as_of)
+    scores = scored(features, models, settings.value.at(today.as_of))
     days = [(today, digest), (before, digest_before)]
     facts = {
         "customers": features.num_rows,
@@ -140,10 +137,22 @@ def _compute(
         "withheld": models.withheld,
         "features_digest": digest,
         "segments_key": today.key,
-        "fingerprint": fingerprint(engine.settings, days, actions, history),
+        "fingerprint": fingerprint(settings, days, actions, history),
     }
-    day = Day(scores, models, engine.settings.segments)
+    day = Day(scores, models, settings.segments)
     return {**published_tables(today.as_of, day, yesterday, actions), **history}, facts
+
+
+def _read(settings: Settings, as_of: date, models: ScoringModels) -> tuple[pa.Table, dict[str, pa.Table]]:
+    """What is read of the lake: the features of the customers, and the tables about the whole business."""
+    from ddcrm.features.table import required_features
+    from ddcrm.lake.engine import Engine
+    from ddcrm.scoring.history import history_tables
+    from ddcrm.scoring.schemes import scoring_features
+
+    with Engine(settings) as engine:
+        features = required_features(engine, as_of, scoring_features(settings.segments, models))
+        return features, history_tables(engine, as_of)
 
 
 def publish(settings: Settings, as_of: date) -> PublishResult:
@@ -152,13 +161,12 @@ def publish(settings: Settings, as_of: date) -> PublishResult:
     Raises MissingDataError where the day was not scored, BatchRejectedError where the audit fails, PublishError.
     """
     from ddcrm.pipeline.record import recorded
-    from ddcrm.pipeline.staged import read_tables
+    from ddcrm.pipeline.staged import reading_tables
     from ddcrm.pipeline.suites import published_suites
     from ddcrm.warehouse.publish import publish_day
 
     warnings: list[str] = []
-    with recorded(settings, "publish", as_of=as_of) as ledger:
-        staged, tables = read_tables(settings, as_of)
+    with recorded(settings, "publish", as_of=as_of) as ledger, reading_tables(settings, as_of) as (staged, tables):
         models, fingerprint = staged.manifest["models"], staged.manifest["fingerprint"]
 
         def audit(schema: str, table: str, name: str) -> None:

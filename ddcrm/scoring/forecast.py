@@ -37,6 +37,12 @@ class Forecast:
     low: Floats
     high: Floats
 
+    def part(self, rows: slice) -> Forecast:
+        """That of some of the customers."""
+        purchases = {days: expected[rows] for days, expected in self.purchases.items()}
+        alive = None if self.p_alive is None else self.p_alive[rows]
+        return Forecast(alive, purchases, self.value[rows], self.low[rows], self.high[rows])
+
 
 def forecast(models: ScoringModels, columns: Columns, value: ValueSettings) -> Forecast | None:
     """What the champion expects; None where there is none.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,16 @@ class Scored:
     clv: Cents | None
     tier: NDArray[np.int8] | None
 
+    def part(self, rows: slice) -> Scored:
+        """The scores of some of the customers; nothing is copied."""
+        seen = None if self.forecast is None else self.forecast.part(rows)
+        clv = None if self.clv is None else self.clv[rows]
+        tier = None if self.tier is None else self.tier[rows]
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        ids, rfm = self.customer_id[rows], RfmScores(*(score[rows] for score in self.rfm))
+        return replace(self, customer_id=ids, columns=columns, spend=self.spend[rows], monetary=self.monetary[rows],
+                       rfm=rfm, forecast=seen, clv=clv, tier=tier)  # fmt: skip
+
 
 def scoring_columns(models: ScoringModels) -> tuple[str, ...]:
     """The features that scoring with these models needs."""
@@ -65,6 +76,15 @@ def scored(features: pa.Table, models: ScoringModels, value: ValueSettings) -> S
     tier = None if clv is None else value_tiers(clv)
     customer_id = features["customer_id"].combine_chunks()
     return Scored(features, customer_id, columns, spend, monetary, rfm, seen, clv, tier)
+
+
+def score_parts(
+    scores: Scored, as_of: date, models: ScoringModels, loyalty: Loyalty | None, rows: int
+) -> Iterator[pa.Table]:
+    """`customer_scores` in parts of so many rows: texts of all customers would take most of the memory of a day."""
+    for start in range(0, len(scores.customer_id), rows):
+        part = slice(start, start + rows)
+        yield customer_scores(scores.part(part), as_of, models, loyalty and loyalty.part(part))
 
 
 def customer_scores(scores: Scored, as_of: date, models: ScoringModels, loyalty: Loyalty | None = None) -> pa.Table:
@@ -137,7 +157,16 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
     """A column as an array; money, where a method needs it beside spend, as floats."""
     import pyarrow as pa
 
+    if pa.types.is_string(column.type):
+        return texts_as_objects(column)
     return np.asarray((column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column).to_numpy())
+
+
+def texts_as_objects(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    """A column of few different texts as an array that holds each of them once, None where there is none."""
+    encoded = column.combine_chunks().dictionary_encode()
+    texts = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
+    return texts[encoded.indices.fill_null(len(texts) - 1).to_numpy()]
 
 
 def _sorted(features: pa.Table) -> pa.Table:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,14 @@ def customer_segments(customer_id: pa.Array, found: Sequence[Segmentation], as_o
         pa.chunked_array(segments, pa.string()),
     ]
     return pa.table(columns, schema=schema())
+
+
+def segment_parts(customer_id: pa.Array, found: Sequence[Segmentation], as_of: date, rows: int) -> Iterator[pa.Table]:
+    """`customer_segments` in parts of so many rows at most, each of one scheme."""
+    for each in found:
+        for start in range(0, len(customer_id), rows):
+            part = slice(start, start + rows)
+            yield customer_segments(customer_id[part], [replace(each, codes=each.codes[part], detail=None)], as_of)
 
 
 def schema() -> pa.Schema:

@@ -18,6 +18,7 @@ from ddcrm.errors import InsufficientDataError
 from ddcrm.features.families import FEATURE_TYPES
 from ddcrm.models.regression import KINDS, LEAST_ROWS, SpendRegression
 from ddcrm.progress import point
+from ddcrm.scoring.scores import texts_as_objects
 from ddcrm.training.fit import Fitted
 from ddcrm.training.metrics import Measures, compare
 
@@ -97,7 +98,7 @@ def all_columns(features: pa.Table) -> Columns:
     names = [name for name in features.column_names if name != "customer_id"]
     texts = [name for name in names if pa.types.is_string(features.schema.field(name).type)]
     numbers = {name: features[name].cast(pa.float64()).to_numpy() for name in names if name not in texts}
-    return {**numbers, **{name: features[name].to_numpy() for name in texts}}
+    return {**numbers, **{name: texts_as_objects(features[name]) for name in texts}}
 
 
 def totals(ids: pa.ChunkedArray, found: pa.Table) -> tuple[Floats, Floats]:

@@ -6,7 +6,7 @@ How the rows are ordered, cut into chunks or dictionary-encoded makes no differe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -28,11 +28,24 @@ def digest_table(table: pa.Table, key: Sequence[str]) -> str:
     Raises PublishError where two rows have the same key or a key is NULL, for then no order is the right one.
     """
     order = _order(table, key)
-    digest = sha256(_FORMAT + f"{table.num_rows}\n".encode())
-    for name in table.column_names:  # one at a time, so that one column's copy is all it takes
-        column = _plain(table[name])
-        digest.update(_column_digest(name, column if order is None else column.take(order)))
+
+    def column(name: str) -> pa.ChunkedArray:
+        return table[name] if order is None else table[name].take(order)
+
+    return digest_columns(table.num_rows, table.column_names, column)
+
+
+def digest_columns(rows: int, names: Sequence[str], column: Callable[[str], pa.ChunkedArray]) -> str:
+    """The digest of a table by its columns in the order of the key, asked for one at a time: no more is held."""
+    digest = sha256(_FORMAT + f"{rows}\n".encode())
+    for name in names:
+        digest.update(_column_digest(name, _plain(column(name))))
     return digest.hexdigest()
+
+
+def ascends(table: pa.Table, key: Sequence[str]) -> bool:
+    """Whether each row's key is greater than the one before; none of it may be NULL."""
+    return _ascends([_plain(table[name]) for name in key])
 
 
 def digest_published(warehouse: Warehouse, table: str, as_of: date) -> str:

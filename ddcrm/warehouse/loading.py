@@ -7,12 +7,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ddcrm.errors import PublishError
 from ddcrm.progress import point
 from ddcrm.warehouse import staging
 from ddcrm.warehouse.failures import translated
+from ddcrm.warehouse.stored import StoredTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ddcrm.warehouse.connect import Warehouse
 
 Audit = Callable[[str, str, str], object]
+Rows: TypeAlias = "pa.Table | pa.RecordBatchReader | StoredTable"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def check_names(tables: Mapping[str, Any]) -> None:
 def load_day(
     warehouse: Warehouse,
     session: Any,
-    tables: Mapping[str, pa.Table | pa.RecordBatchReader],
+    tables: Mapping[str, Rows],
     as_of: date,
     token: str,
     prepare: Callable[[], object] | None,
@@ -100,22 +102,29 @@ def _results(audits: Iterable[Future[object]]) -> None:
         one.result()
 
 
-def _shaped(name: str, rows: pa.Table | pa.RecordBatchReader, as_of: date) -> tuple[pa.Table, str]:
+def _shaped(name: str, rows: Rows, as_of: date) -> tuple[pa.Table | StoredTable, str]:
     """The rows as the warehouse keeps them, in the order of the key, and their digest."""
     from ddcrm.warehouse.digest import digest_table, sort_by_key
     from ddcrm.warehouse.shape import shaped
     from ddcrm.warehouse.tables import CRM, key_of, metadata
 
     definition = metadata.tables[f"{CRM}.{name}"]
+    if isinstance(rows, StoredTable):
+        if rows.fits(definition):
+            return rows, rows.digest(definition, as_of)
+        rows = rows.whole()
     ordered = sort_by_key(shaped(rows, definition, as_of), key_of(definition))
     return ordered, digest_table(ordered, key_of(definition))
 
 
-def _load(connection: Any, name: str, rows: pa.Table, digest: str, as_of: date, token: str) -> staging.Staged:
+def _load(
+    connection: Any, name: str, rows: pa.Table | StoredTable, digest: str, as_of: date, token: str
+) -> staging.Staged:
     from ddcrm.warehouse.tables import CRM, metadata
 
     point("publish.load", table=name, rows=rows.num_rows)
-    loaded = staging.load(connection, metadata.tables[f"{CRM}.{name}"], rows, as_of, token)
+    stream = rows.reader() if isinstance(rows, StoredTable) else rows
+    loaded = staging.load(connection, metadata.tables[f"{CRM}.{name}"], stream, as_of, token)
     point("publish.loaded", table=name, rows=rows.num_rows)
     return staging.Staged(loaded, name, rows.num_rows, digest)
 

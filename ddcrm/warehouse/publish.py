@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ddcrm.errors import PublishError
 from ddcrm.progress import point
 from ddcrm.warehouse import staging
-from ddcrm.warehouse.loading import Audit, check_names, load_day
+from ddcrm.warehouse.loading import Audit, Rows, check_names, load_day
 from ddcrm.warehouse.records import Publication
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ddcrm.warehouse.connect import Warehouse
 
 PATIENCE_SECONDS = 120.0
@@ -24,7 +22,7 @@ PATIENCE_SECONDS = 120.0
 def publish_day(
     warehouse: Warehouse,
     as_of: date,
-    tables: Mapping[str, pa.Table | pa.RecordBatchReader],
+    tables: Mapping[str, Rows],
     *,
     audit: Audit,
     prepare: Callable[[], object] | None = None,

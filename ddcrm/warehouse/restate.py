@@ -21,14 +21,12 @@ from ddcrm.errors import RestatementError
 from ddcrm.progress import point
 from ddcrm.warehouse import restatements, staging
 from ddcrm.warehouse.compare import Comparison, compare
-from ddcrm.warehouse.loading import Audit, Loaded, check_names, load_day
+from ddcrm.warehouse.loading import Audit, Loaded, Rows, check_names, load_day
 from ddcrm.warehouse.records import Batch, Publication, Reason, plain
 from ddcrm.warehouse.restate_swap import expire, swap, undo
 from ddcrm.warehouse.restatements import Restatement, find, move, note, wrong_state
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ddcrm.warehouse.connect import Warehouse
 
 __all__ = [
@@ -107,7 +105,7 @@ def stage(
     warehouse: Warehouse,
     restatement_id: str,
     as_of: date,
-    tables: Mapping[str, pa.Table | pa.RecordBatchReader],
+    tables: Mapping[str, Rows],
     *,
     audit: Audit,
     prepare: Callable[[], object] | None = None,

@@ -27,7 +27,7 @@ def shaped(table: pa.Table | pa.RecordBatchReader, definition: Table, as_of: dat
     schema = arrow_schema(definition)
     _check_columns(table, schema, definition.name)
     columns = [_column(table[field.name], field, definition.name) for field in schema]
-    _check_day(columns[schema.get_field_index("as_of")], definition.name, as_of)
+    check_day(columns[schema.get_field_index("as_of")], definition.name, as_of)
     return pa.table(columns, schema=schema)
 
 
@@ -61,12 +61,18 @@ def _column(column: pa.ChunkedArray, field: pa.Field, table: str) -> pa.ChunkedA
         raise PublishError(
             f"values of type {column.type} don't fit into {field.type}", table=table, column=field.name
         ) from None
-    if cast.null_count and not field.nullable:
-        raise PublishError(f"{cast.null_count} rows lack a value that is required", table=table, column=field.name)
+    check_required(cast, field, table)
     return cast
 
 
-def _check_day(column: pa.ChunkedArray, table: str, as_of: date) -> None:
+def check_required(column: pa.ChunkedArray, field: pa.Field, table: str) -> None:
+    """Raise PublishError where a value that is required is missing."""
+    if column.null_count and not field.nullable:
+        raise PublishError(f"{column.null_count} rows lack a value that is required", table=table, column=field.name)
+
+
+def check_day(column: pa.ChunkedArray, table: str, as_of: date) -> None:
+    """Raise PublishError for rows of another day."""
     import pyarrow.compute as pc
 
     others = [day for day in pc.unique(column).to_pylist() if day != as_of]

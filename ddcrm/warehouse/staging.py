@@ -47,7 +47,7 @@ def staging_token(session: Any) -> Iterator[str]:
             session.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_CLASS, _number(token)])
 
 
-def load(connection: Any, definition: Table, rows: pa.Table, as_of: date, token: str) -> str:
+def load(connection: Any, definition: Table, rows: pa.Table | pa.RecordBatchReader, as_of: date, token: str) -> str:
     """Load the rows into a table of their own, with a CHECK on the day and the primary key; returns its name.
 
     `connection` is one of `Warehouse.adbc`. The table appears whole or not at all; rows in the order of the key load

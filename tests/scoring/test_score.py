@@ -228,3 +228,20 @@ def test_a_horizon_in_months_has_the_days_of_the_calendar(settings: Settings, tr
     values = [[row["clv_365d"] for row in read(given, DAY, "customer_scores")] for given in (months, days)]
     assert values[0] == values[1]
     assert sum(values[0]) > 0
+
+
+def test_in_parts_the_same_is_staged_and_published(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = score(settings, DAY)
+    whole = {name: read(settings, DAY, name) for name in TABLES}
+    digests = publish(settings, DAY).digests
+    shutil.rmtree(settings.lake_dir / "scores")
+    monkeypatch.setattr("ddcrm.scoring.tables.PART_ROWS", 64)
+    monkeypatch.setattr("ddcrm.pipeline.staged.LARGE_ROWS", 100)
+    again = score(settings, DAY)
+    file = next((settings.lake_dir / "scores" / str(DAY)).glob("*/customer_segments.parquet"))
+    assert pq.ParquetFile(file).num_row_groups > 7
+    assert {name: read(settings, DAY, name) for name in TABLES} == whole
+    assert (again.rows, again.fingerprint) == (first.rows, first.fingerprint)
+    assert publish(settings, DAY).digests == digests
+    assert len(whole["customer_segments"]) > 700
+    assert score(settings, DAY + timedelta(days=1)).customers >= first.customers  # reads yesterday's parts

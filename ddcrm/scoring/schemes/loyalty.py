@@ -23,6 +23,11 @@ class Loyalty:
     components: dict[str, NDArray[np.int16] | None]
     score: NDArray[np.float64]
 
+    def part(self, rows: slice) -> Loyalty:
+        """That of some of the customers."""
+        found = {name: None if column is None else column[rows] for name, column in self.components.items()}
+        return Loyalty(found, self.score[rows])
+
 
 def exceeded(values: NDArray[Any]) -> NDArray[np.int16]:
     """The whole per cent of customers who have less, (n,): equal values get the same, the least get 0."""
