@@ -2,12 +2,12 @@
 ### Daily ingest
 
 A run takes in one business day (its partition key, `YYYY-MM-DD`): each source of `contracts/` is read as it arrived,
-conformed, and published to the lake once it was audited. Sources don't wait for each other; `conformed` waits for all
-of them and for the days before, and nothing is scored before it: where a source fails, yesterday's scores stay current.
+conformed, and published to the lake once it was audited. Sources wait neither for each other nor for other days.
+`conformed` waits for all of them; a day is scored when all days before it are there, by whichever comes last.
 
 - **A source failed**: read the log of the red task, mend what it names, clear the task with those downstream of it.
 - **Again**: every step replaces what it wrote for the day, so each of them can be cleared at any time.
-- **Many days**: a backfill with one active run, oldest day first. For months, `ddcrm ingest --from --to` is quicker.
+- **Many days**: a backfill, in any order, several days at once. For months, `ddcrm run --from --to` is quicker.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, TaskGroup, get_current_context, task
 from ddcrm_policy import DAG_DEFAULTS, deadline
 from ddcrm_project import schedule_end, schedule_timezone, source_names
-from ddcrm_steps import check_day, require_days_before, source_step
+from ddcrm_steps import check_day, release_days, source_step
 
 CONFORMED = Asset("ddcrm_conformed", uri="ddcrm://lake/conformed")
 
@@ -50,11 +50,12 @@ def validate(source: str) -> dict[str, Any]:
 
 @task(outlets=[CONFORMED], multiple_outputs=False, trigger_rule="none_failed_min_one_success")
 def conformed(batches: list[dict[str, Any] | None]) -> dict[str, Any]:
-    """The day of every source is in the lake, and so are the days before: tell those who wait, with the counts."""
-    require_days_before()
-    counts = {batch["source"]: batch for batch in batches if batch}
-    get_current_context()["outlet_events"][CONFORMED].extra = counts
-    return {"sources": len(counts)}
+    """The day of every source is in the lake: tell those who wait, once all days before it are, too."""
+    days, counts = release_days(), {batch["source"]: batch for batch in batches if batch}
+    event = get_current_context()["outlet_events"][CONFORMED]
+    event.extra = counts
+    event.add_partitions(days)
+    return {"sources": len(counts), "days": days}
 
 
 with DAG(

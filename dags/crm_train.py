@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable, get_current_context, task
 from ddcrm_policy import DAG_DEFAULTS, deadline
-from ddcrm_steps import day_step, training_due
+from ddcrm_steps import train_day
 
 CONFORMED = Asset("ddcrm_conformed", uri="ddcrm://lake/conformed")
 MODELS = Asset("ddcrm_models", uri="ddcrm://lake/models")
@@ -24,11 +24,8 @@ MODELS = Asset("ddcrm_models", uri="ddcrm://lake/models")
 
 @task(outlets=[MODELS], multiple_outputs=False)
 def train() -> dict[str, Any]:
-    """Fit the models on what was known at the end of the day, where the day is one to train on."""
-    from ddcrm.pipeline.train import train as step
-
-    due = training_due()
-    result = {"trained": due, **(day_step(step) if due else {})}
+    """Fit the models on what was known at the end of the day, where it is due; earlier days whose turn it is first."""
+    result = train_day()
     get_current_context()["outlet_events"][MODELS].extra = result
     return result
 

@@ -7,7 +7,7 @@ DdcrmError
 │   ├── SourceUnavailableError  ... now: it may answer later (retry)
 │   ├── SourceAuthError         ... it refuses the credentials
 │   ├── MissingDataError        ... the partition is not there, or empty
-│   │   └── EarlierBatchMissingError  ... or an earlier one is not, or not yet (retry)
+│   │   └── EarlierBatchMissingError  ... or an earlier one is not
 │   ├── MalformedDataError      ... the bytes can't be read as the contract says
 │   └── SchemaChangedError      ... what arrived is not what the contract says
 ├── QualityError
@@ -110,9 +110,7 @@ class MissingDataError(SourceError):
 
 
 class EarlierBatchMissingError(MissingDataError):
-    """Batches of earlier days, on which a day's scores build, are not in the lake; they may still be on their way."""
-
-    retryable = True
+    """Batches of earlier days, on which a day's scores build, are not in the lake."""
 
 
 class MalformedDataError(SourceError):

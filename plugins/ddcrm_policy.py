@@ -57,6 +57,6 @@ TASK_DEFAULTS: dict[str, Any] = {
 DAG_DEFAULTS: dict[str, Any] = {
     "default_args": TASK_DEFAULTS,
     "catchup": False,
-    "max_active_runs": 1,  # one day after another: a day's scores build on all days before it
+    "max_active_runs": 1,  # one day after another; a backfill of crm_ingest has a limit of its own
     "on_failure_callback": CrmNotifier(event="run failed"),
 }

@@ -7,7 +7,7 @@ import os
 import traceback
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import get_current_context
@@ -19,6 +19,9 @@ from ddcrm.dates import DateRange, parse_day
 from ddcrm.errors import DdcrmError, SettingsError
 from ddcrm.progress import listening
 from ddcrm.settings import Settings
+
+if TYPE_CHECKING:
+    from ddcrm.pipeline.release import Wave
 
 log = logging.getLogger("ddcrm.task")
 
@@ -68,21 +71,36 @@ def check_day(source: str) -> None:
         )  # fmt: skip
 
 
-def require_days_before() -> None:
-    """Refuse to go on where earlier batches are missing, unless the run's parameter `allow_gap` is set.
+def release_days() -> list[str]:
+    """Announce the run's day: returns the days that may be scored now, among them later ones that waited for it.
 
-    Raises EarlierBatchMissingError, which is tried again: a day before may still be running.
+    A day of a backfill that has to wait for earlier ones is skipped, and released by the last of them. Raises
+    EarlierBatchMissingError where earlier batches are missing that nobody has asked for, unless `allow_gap` is set.
     """
-    from ddcrm.pipeline.gaps import check_days_before
+    from ddcrm.pipeline.release import announce
 
-    if not get_current_context()["params"].get("allow_gap"):
-        run_step(lambda: check_days_before(project_settings(), business_day()))
+    context = get_current_context()
+    allow_gap, wave = bool(context["params"].get("allow_gap")), wave_of(context["dag_run"])
+    days = run_step(lambda: announce(project_settings(), business_day(), wave, allow_gap=allow_gap))
+    if not days:
+        raise AirflowSkipException("earlier days of the backfill are missing: the last of them has this one scored")
+    return [str(day) for day in days]
 
 
-def training_due() -> bool:
-    """Whether to train on the run's day: the library's rule says so, or the run's `force` is set."""
-    forced = bool(get_current_context()["params"].get("force"))
-    return forced or bool(run_step(lambda: _due(business_day())))
+def wave_of(run: Any) -> Wave | None:
+    """The backfill that the run is part of, as `ddcrm_backfill` has noted it; None: it is part of none."""
+    from ddcrm.pipeline.release import Wave
+
+    noted = (run.conf or {}).get("backfill")
+    return Wave(f"backfill {noted['id']}", parse_day(noted["first"], "the backfill's first day")) if noted else None
+
+
+def train_day() -> dict[str, Any]:
+    """Train as of the run's day where the library's rule says so or `force` is set, earlier days first."""
+    from ddcrm.pipeline.release import train_in_turn
+
+    force = bool(get_current_context()["params"].get("force"))
+    return dict(run_step(lambda: train_in_turn(project_settings(), business_day(), force=force)))
 
 
 def business_day() -> date:
@@ -92,12 +110,6 @@ def business_day() -> date:
         raise SettingsError("this run has no partition key, so there is no business day to work on", run=run.run_id,
                             hint="Trigger the DAG with a partition key such as 2026-03-05.")  # fmt: skip
     return parse_day(run.partition_key, "the partition key")
-
-
-def _due(day: date) -> bool:
-    from ddcrm.pipeline.train import training_due as due
-
-    return due(project_settings(), day)
 
 
 def run_step(call: Callable[[], Any]) -> Any:

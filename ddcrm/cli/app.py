@@ -126,6 +126,7 @@ def backfill(
     behavior: Annotated[
         Literal["none", "failed", "completed"], typer.Option("--reprocess", help="Which days to run again.")
     ] = "completed",
+    backwards: Annotated[bool, typer.Option("--run-backwards", help="The newest day first.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Ask Airflow to run them.")] = False,
     json: Json = False,
 ) -> None:
@@ -137,7 +138,7 @@ def backfill(
     from ddcrm.cli import commands
 
     with handled(ctx, json) as out:
-        command.backfill(out, commands.days(None, first, last), dag, runs, behavior, yes=yes)
+        command.backfill(out, commands.days(None, first, last), dag, runs, behavior, backwards=backwards, yes=yes)
 
 
 @app.command()

@@ -24,19 +24,20 @@ class AirflowCommandError(DdcrmError):
     """Airflow's command line refused, or is not there; facts: command."""
 
 
-def backfill(out: Output, dates: DateRange, dag: str, runs: int, behavior: str, *, yes: bool) -> None:
+def backfill(out: Output, dates: DateRange, dag: str, runs: int, behavior: str, *, backwards: bool, yes: bool) -> None:
     """Print the partitions and what to know of them; with `yes` create the backfill."""
     from ddcrm.pipeline.backfill import look_at
 
     found = look_at(out.settings, dates)
     command = ["backfill", "create", "--dag-id", dag, "--from-date", str(dates.first), "--to-date", str(dates.last),
                "--max-active-runs", str(runs), "--reprocess-behavior", behavior]  # fmt: skip
+    command += ["--run-backwards"] * backwards
     out.document |= {**found.as_dict(), "command": ["airflow", *command], "asked": False}
-    out.say(f"{dag}: {len(dates)} partitions, oldest first, {runs} at once")
+    out.say(f"{dag}: {len(dates)} partitions, {'newest' if backwards else 'oldest'} first, {runs} at once")
     for line in found.lines:
         out.say(f"    {line}")
     if found.waits_for:
-        _warn(out, f"{found.waits_for}: the days wait for them a quarter of an hour, then fail; begin there")
+        _warn(out, f"{found.waits_for}: the days are taken in and wait for them; begin there")
     if found.published_after:
         number, last = len(found.published_after), found.published_after[-1]
         _warn(out, f"{number} published days after them (up to {last}) keep their scores: ask `ddcrm plan` afterwards")

@@ -8,6 +8,9 @@ from ddcrm.cli.backtest import sentence
 from ddcrm.cli.output import Output
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from ddcrm.warehouse.ledger import Ledger
     from ddcrm.warehouse.records import Run
 
 
@@ -18,6 +21,7 @@ def show(out: Output) -> None:
     with opened(out.settings) as ledger:
         status = ledger.status()
         out.document |= status.as_dict()
+        waits = _waiting(out, ledger)
         out.say(f"warehouse  {ledger.warehouse.display_url}")
     out.say(f"published  {status.current_day or 'nothing yet'}")
     if status.publications:
@@ -51,10 +55,24 @@ def show(out: Output) -> None:
         )
         for found in (model.card["parameters"]["backtest"] for model in status.models if model.name == "value"):
             out.say(sentence(found))
+    for day, batches in waits.items():
+        out.add("waiting", {"day": str(day), "for": batches})
+        out.say(f"waits      {day}, to be scored, for {batches}")
     for run in status.running:
         out.say(f"running    {_what(run)} since {run.started_at:%Y-%m-%d %H:%M:%S%z}")
     for run in status.failed:
         out.say(f"failed     {_what(run)}: {run.error_message}")
+
+
+def _waiting(out: Output, ledger: Ledger) -> dict[date, str]:
+    """The days that wait for earlier ones; not known where a contract is broken."""
+    from ddcrm.errors import ContractError
+    from ddcrm.pipeline.release import waiting
+
+    try:
+        return waiting(out.settings, ledger)
+    except ContractError:
+        return {}
 
 
 def _what(run: Run) -> str:

@@ -53,11 +53,12 @@ class AirflowApi:
         body = {"logical_date": None, "partition_key": str(day), "conf": conf}
         return str(self.request("POST", f"/dags/{quote(dag_id)}/dagRuns", body)["dag_run_id"])
 
-    def backfill(self, dag_id: str, dates: DateRange, max_active_runs: int = 1) -> int:
-        """Run every day of a range again, oldest first; returns the backfill's id."""
+    def backfill(self, dag_id: str, dates: DateRange, max_active_runs: int = 1, *, run_backwards: bool = False) -> int:
+        """Run every day of a range again, oldest first or newest first; returns the backfill's id."""
         body = {
             "dag_id": dag_id, "from_date": f"{dates.first}T00:00:00Z", "to_date": f"{dates.last}T00:00:00Z",
             "max_active_runs": max_active_runs, "reprocess_behavior": "completed", "dag_run_conf": {},
+            "run_backwards": run_backwards,
         }  # fmt: skip
         return int(self.request("POST", "/backfills", body)["id"])
 

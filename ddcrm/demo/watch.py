@@ -17,8 +17,12 @@ TIMEOUT_SECONDS = 900.0
 _PAUSE_SECONDS = 2.0  # each look costs the API server a tenth of a second of CPU
 
 
-def run_days(airflow: Airflow, dates: DateRange, trained_as_of: date, doing: Callable[[str], None]) -> None:
+def run_days(
+    airflow: Airflow, dates: DateRange, trained_as_of: date, doing: Callable[[str], None], **backfill: Any
+) -> None:
     """Train as of a day, then ingest and score `dates`; returns when all of them are published.
+
+    backfill: what else it is asked for (see `AirflowApi.backfill`).
 
     Raises AirflowError where a run failed, with what its task said, or where it takes too long; ProcessEndedError where
     a component ended.
@@ -27,7 +31,7 @@ def run_days(airflow: Airflow, dates: DateRange, trained_as_of: date, doing: Cal
     for dag in DAGS:
         api.unpause(dag)
     api.trigger("crm_train", trained_as_of, force=True)
-    api.backfill("crm_ingest", dates)
+    api.backfill("crm_ingest", dates, **backfill)
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while (missing := _missing(api, dates, doing)) and time.monotonic() < deadline:
         airflow.processes.check()

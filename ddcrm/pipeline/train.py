@@ -57,18 +57,18 @@ TRAINS_ON = calendar.SUNDAY
 
 
 def training_due(settings: Settings, as_of: date) -> bool:
-    """Whether models are trained as of a day: it is a Sunday, or there is no model yet.
+    """Whether models are trained as of a day: it is a Sunday, they were trained as of it before, or there is none yet.
 
     A rule on the day, not on when the last training was: so days have the same models in whatever order they run.
     """
-    from ddcrm.errors import ModelNotFoundError
     from ddcrm.training.fit import models_of
 
-    if as_of.weekday() == TRAINS_ON:
+    models, names = registry(settings), models_of(settings.segments)
+    if as_of.weekday() == TRAINS_ON or any(models.has_pointer(name, as_of) for name in names):
         return True
-    for name in models_of(settings.segments):
+    for name in names:
         with suppress(ModelNotFoundError):  # one of them may have been withheld
-            registry(settings).newest(name, as_of)
+            models.newest(name, as_of)
             return False
     return True
 

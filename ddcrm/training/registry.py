@@ -112,6 +112,10 @@ class Registry:
         found = sorted((self.root / name / "current").glob("????-??-??.json"))
         return {date.fromisoformat(file.stem): json.loads(file.read_text("utf-8")) for file in found}
 
+    def has_pointer(self, name: str, as_of: date) -> bool:
+        """Whether something was trained, or withheld, as of this day."""
+        return self._pointer(name, as_of).is_file()
+
     def version(self, name: str, version: str) -> ModelRef:
         """The reference of a version that another model's card names."""
         return self._ref(name, date.fromisoformat(version[:10]), version)

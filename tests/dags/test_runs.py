@@ -38,6 +38,18 @@ def event(run: Any, asset: str) -> Any:
         return session.scalar(query)
 
 
+def partitions(run: Any, asset: str) -> list[str]:
+    """The keys for which the run said something of an asset."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    query = select(AssetEvent.partition_key).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+    with create_session() as session:
+        found = session.scalars(query.where(AssetModel.name == asset, AssetEvent.source_run_id == run.run_id))
+        return sorted(found.all())
+
+
 def buyers(shop: Shop, until: date) -> int:
     return len({row["Cust"] for day, lines in shop.rows.items() for row in lines if day <= until})
 
@@ -104,22 +116,19 @@ def test_a_source_that_failed_leaves_the_others_going_on_and_nothing_is_announce
     assert f"returns/{FIRST}.csv" in said.getMessage()
 
 
-def test_a_day_after_a_gap_waits_until_it_is_filled_or_let_pass(
-    shop: Shop, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import ddcrm_policy
-
-    monkeypatch.setitem(ddcrm_policy.TASK_DEFAULTS, "retries", 1)
-    monkeypatch.setitem(ddcrm_policy.TASK_DEFAULTS, "retry_delay", timedelta(seconds=1))
-    first, second, third = (FIRST + timedelta(days=number) for number in range(3))
-    assert set(states(run_dag("crm_ingest", str(first))).values()) == {"success"}
+def test_a_day_after_a_gap_waits_until_it_is_filled_or_let_pass(shop: Shop, run_dag: RunDag) -> None:
+    first, second, third, fourth = (FIRST + timedelta(days=number) for number in range(4))
+    assert partitions(run_dag("crm_ingest", str(first)), "ddcrm_conformed") == [str(first)]
     early = run_dag("crm_ingest", str(third))
     assert states(early) == dict.fromkeys(STEPS, "success") | {"conformed": "failed"}
-    assert tries(early)["conformed"] == 2, "the day before may still be running"
-    assert event(early, "ddcrm_conformed") is None
-    assert states(run_dag("crm_ingest", str(third), allow_gap=True))["conformed"] == "success"
-    assert states(run_dag("crm_ingest", str(second)))["conformed"] == "success"
-    assert states(run_dag("crm_ingest", str(third)))["conformed"] == "success"
+    assert tries(early)["conformed"] == 1, "whoever fills the gap releases it"
+    of_backfill = run_dag("crm_ingest", str(fourth), backfill={"id": 1, "first": str(third)})
+    assert states(of_backfill)["conformed"] == "skipped", "it waits and holds nothing"
+    assert [partitions(each, "ddcrm_conformed") for each in (early, of_backfill)] == [[], []]
+    let_pass = run_dag("crm_ingest", str(third), allow_gap=True)
+    assert partitions(let_pass, "ddcrm_conformed") == [str(third), str(fourth)]
+    filled = run_dag("crm_ingest", str(second))
+    assert partitions(filled, "ddcrm_conformed") == [str(second), str(third), str(fourth)]
 
 
 def test_a_source_that_begins_later_is_skipped(shop: Shop, run_dag: RunDag) -> None:

@@ -10,8 +10,7 @@ from ddcrm import errors
 
 pytestmark = pytest.mark.xdist_group("airflow")
 RETRYABLE = {
-    "SourceUnavailableError", "EarlierBatchMissingError", "ConcurrentWriteError", "WarehouseUnavailableError",
-    "PublishBlockedError",
+    "SourceUnavailableError", "ConcurrentWriteError", "WarehouseUnavailableError", "PublishBlockedError",
 }  # fmt: skip
 
 
