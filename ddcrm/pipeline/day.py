@@ -182,6 +182,11 @@ def _parts(registry: Registry, value: ModelRef | str) -> dict[str, ModelRef]:
     return {name: registry.version(name, version) for name, version in versions.items()}
 
 
+def reads_of(registry: Registry, as_of: date) -> tuple[str, ...]:
+    """The entities beyond SCORED_ON that scoring a day reads, by the models that stand for it."""
+    return _reads(_parts(registry, _newest(registry, "value", as_of)))
+
+
 def _reads(models: Mapping[str, ModelRef | str]) -> tuple[str, ...]:
     """The entities that the features of a regression which speaks are made of, by its card."""
     from ddcrm.features.reads import read_besides

@@ -1,4 +1,4 @@
-"""Is a day ready to be scored? It is when every source of orders has had its batch of that day accepted."""
+"""Is a day ready to be scored? When every source of what its scores read has had its batch of that day accepted."""
 
 from __future__ import annotations
 
@@ -21,12 +21,19 @@ def score_when_ready(settings: Settings, as_of: date) -> ScoreResult:
 
 
 def check_ready(settings: Settings, as_of: date) -> None:
-    """Raise MissingDataError for the sources of orders whose batch of `as_of` the ledger does not know."""
+    """Raise MissingDataError for the sources whose batch of `as_of` the ledger does not know.
+
+    Those of orders, and of the entities that a regression reads, where one speaks.
+    """
     from ddcrm.contracts import load_contracts
+    from ddcrm.pipeline.day import reads_of
     from ddcrm.pipeline.record import opened
+    from ddcrm.pipeline.train import registry
 
     contracts = load_contracts(settings.contracts_dir)
-    feeding = [source for source in contracts.feeding("orders") if settings.source(source).enabled]
+    entities = ("orders", *reads_of(registry(settings), as_of))
+    sources = [source for entity in entities for source in contracts.feeding(entity)]
+    feeding = [source for source in sources if settings.source(source).enabled]
     due = [source for source in feeding if contracts.effective(source, as_of)]
     with opened(settings) as ledger:
         absent = [source for source in due if not ledger.batches(source, as_of, as_of)]

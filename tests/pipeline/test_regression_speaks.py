@@ -10,9 +10,11 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from ddcrm.errors import MissingDataError
 from ddcrm.lake.engine import Engine
 from ddcrm.models.regression import KINDS
 from ddcrm.pipeline.planning import make_plan
+from ddcrm.pipeline.ready import check_ready
 from ddcrm.pipeline.score import publish, score
 from ddcrm.pipeline.train import registry, train
 from ddcrm.settings import Settings
@@ -99,6 +101,13 @@ def test_what_is_published_is_what_the_model_says_of_the_tiers_of_the_day(settin
 def test_only_the_day_of_which_it_speaks_read_the_tiers(settings: Settings) -> None:
     made_by = dict(rows(settings, "SELECT DISTINCT as_of, made_by::text FROM ops.publications"))
     assert ('"customers"' in made_by[DAY], '"customers"' in made_by[EARLY]) == (True, False)
+
+
+def test_a_day_waits_for_what_its_regression_reads(settings: Settings) -> None:
+    check_ready(settings, EARLY)
+    with pytest.raises(MissingDataError, match=r"not been ingested.*customers") as caught:  # tiers came 90 days ago
+        check_ready(settings, DAY)
+    assert caught.value.source == "customers"
 
 
 def test_the_same_again_is_the_same(settings: Settings) -> None:
