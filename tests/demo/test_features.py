@@ -21,21 +21,21 @@ from tests.features.arrivals import deliver_table, project
 pytestmark = pytest.mark.xdist_group("demo")
 
 COMPANY: dict[str, Any] = {"customers": 120, "first_day": "2025-06-01", "last_day": "2026-07-31"}
-DAYS = [date(2026, 3, 15), date(2026, 7, 10)]  # both with things that arrived, and happened, later
-MONTH_END = "last_day(CAST(_batch_date AS DATE))"
+DAYS = [date(2026, 1, 6), date(2026, 7, 4)]  # both with things that arrived, and happened, later
+QUARTER_END = "last_day(CAST(date_trunc('quarter', CAST(_batch_date AS DATE)) AS DATE) + INTERVAL 2 MONTH)"
 SOURCES = ("orders", "events", "tickets", "feedback", "contacts", "customers", "products")
 Frames = dict[str, pd.DataFrame]
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """A lake with all that the company's systems deliver, each month's at its end."""
+    """A lake with all that the company's systems deliver, each quarter's at its end."""
     folder = tmp_path_factory.mktemp("features")
     demo.make(folder / "company", **COMPANY)
     with Engine(project(folder / "project")) as engine:
         with connect(folder / "company/sources") as connection:
             for source in SOURCES:
-                rows = f"SELECT * REPLACE (CAST({MONTH_END} AS VARCHAR) AS _batch_date) FROM {source}"
+                rows = f"SELECT * REPLACE (CAST({QUARTER_END} AS VARCHAR) AS _batch_date) FROM {source}"
                 text = f"SELECT COLUMNS(* EXCLUDE _line)::VARCHAR FROM ({rows} ORDER BY _batch_date, _line)"
                 deliver_table(engine, source, connection.execute(text).to_arrow_table())
         yield engine
