@@ -1,4 +1,4 @@
-"""python -m bench [day | script | ingest | restate | models] [--customers N | --quick]: see bench/README.md."""
+"""python -m bench [day | scale | script | ingest | restate | models] [--customers N | --quick]: see bench/README.md."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import argparse
 def main() -> None:
     """Run one benchmark and print its report."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("day", "script", "ingest", "restate", "models"), default="day",
-                        help="a day's scoring beside the script (default); the script alone, after that; "
-                             "a year of Online Retail; that year restated; the models beside "
+    parser.add_argument("what", nargs="?", default="day",
+                        choices=("day", "scale", "script", "ingest", "restate", "models"),
+                        help="a day's scoring beside the script (default); ddcrm's day at two sizes; the script alone, "
+                             "after a day; a year of Online Retail; that year restated; the models beside "
                              "lifetimes and pymc-marketing")  # fmt: skip
     parser.add_argument("--customers", type=int, default=1_000_000, help="size of the shop; about 4 orders each")
     parser.add_argument("--days", type=int, default=730, help="days of the shop")
@@ -27,6 +28,11 @@ def main() -> None:
         from bench import restate
 
         print(restate.run())
+        return
+    if given.what == "scale":
+        from bench import scale
+
+        print(scale.run(given.customers, given.days))
         return
     from bench.data import Shop
     from bench.day import run, run_script_alone

@@ -28,7 +28,7 @@ def run(shop: Shop) -> str:
     make_environment()
     project = make_project(shop.customers)
     say(f"{project}")
-    made = say_of(_generate(shop, project))
+    made = say_of(generate(shop, project))
     with EmbeddedPostgres.start(project / "state" / "postgres") as server:
         server.create_database("ddcrm")
         found = _measure(shop, project, server.url("ddcrm"))
@@ -49,11 +49,11 @@ def _measure(shop: Shop, project: Path, url: str) -> dict[str, Any]:
     """The last day is for the forked tasks, the one before for ddcrm and the script."""
     last, day, before = (shop.last - timedelta(days=n) for n in range(3))
     server = partial(machine.processor_seconds, project / "state" / "postgres" / "data")
-    history = say_of(_step(project, "ingest", shop.first, before))
-    train, *_ = (say_of(_step(project, step, before)) for step in ("train", "score", "publish"))
+    history = say_of(step(project, "ingest", shop.first, before))
+    train, *_ = (say_of(step(project, step, before)) for step in ("train", "score", "publish"))
     load = [machine.load()]
     spent = [server()]
-    fresh = {step: say_of(_step(project, step, day)) for step in STEPS}
+    fresh = {step: say_of(step(project, step, day)) for step in STEPS}
     load, spent = [*load, machine.load()], [*spent, server()]
     script = say_of(run_script(project, str(day), url))
     load, spent = [*load, machine.load()], [*spent, server()]
@@ -64,17 +64,18 @@ def _measure(shop: Shop, project: Path, url: str) -> dict[str, Any]:
             "agreement": agreement(url, str(day))}  # fmt: skip
 
 
-def _generate(shop: Shop, project: Path) -> Measured:
+def generate(shop: Shop, project: Path) -> Measured:
     """In a process of its own: what the parent holds counts as its children's."""
     marks = project / "orders.json"
     words = [str(orders_folder(project)), str(marks), str(shop.customers), str(shop.days)]
     return measured("generate", [sys.executable, "-m", "bench.data", *words], marks)
 
 
-def _step(project: Path, step: str, first: date, last: date | None = None) -> Measured:
-    marks = project / f"{step}.json"
-    words = [step, str(project), str(marks), "BEGUN", str(first), str(last or first)]
-    return measured(step, [sys.executable, "-m", "bench.step", *words], marks)
+def step(project: Path, name: str, first: date, last: date | None = None) -> Measured:
+    """A step of ddcrm in a process of its own."""
+    marks = project / f"{name}.json"
+    words = [name, str(project), str(marks), "BEGUN", str(first), str(last or first)]
+    return measured(name, [sys.executable, "-m", "bench.step", *words], marks)
 
 
 def _forked(project: Path, day: date) -> list[Measured]:
