@@ -33,10 +33,10 @@ demo: $(STAMP)  ## the demo company, end to end, with a real Airflow (EXIT=1: st
 	@$(BIN)/ddcrm demo $(if $(EXIT),--exit,) $(ARGS)
 
 test: $(STAMP)  ## the whole test suite, slow tests included
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-fast: $(STAMP)  ## the tests that take a moment
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not airflow" $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not airflow" $(TESTS)
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -27,10 +27,15 @@ def digest_table(table: pa.Table, key: Sequence[str]) -> str:
 
     Raises PublishError where two rows have the same key or a key is NULL, for then no order is the right one.
     """
+    import pyarrow as pa
+
     order = _order(table, key)
 
     def column(name: str) -> pa.ChunkedArray:
-        return table[name] if order is None else table[name].take(order)
+        values = table[name]
+        if pa.types.is_string_view(values.type):  # pyarrow takes no rows of it
+            values = values.cast(pa.large_string())
+        return values if order is None else values.take(order)
 
     return digest_columns(table.num_rows, table.column_names, column)
 

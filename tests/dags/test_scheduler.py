@@ -129,10 +129,11 @@ def test_three_days_at_once_and_newest_first_are_scored_as_in_their_order(runnin
 
 def test_the_asset_carries_the_digests_of_the_warehouse(running: Running) -> None:
     events = running.airflow.api.get("/assets/events", limit=100)["asset_events"]
+    events = sorted(events, key=lambda event: event["timestamp"])
     told = [event["extra"] for event in events if (event["extra"] or {}).get("step") == "publish"]
     digests = dict(rows(running.shop.settings, "SELECT table_name, digest FROM ops.publications WHERE as_of = %s",
                         running.shop.last))  # fmt: skip
-    assert [extra["digests"] for extra in told if extra["as_of"] == str(running.shop.last)] == [digests]
+    assert [extra["digests"] for extra in told if extra["as_of"] == str(running.shop.last)][-1] == digests
 
 
 def test_what_can_pass_is_tried_again_and_a_missed_deadline_is_told(running: Running) -> None:
