@@ -24,8 +24,10 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[_FOLDER] = tempfile.mkdtemp(prefix="ddcrm-tests-")
 
 
-_LONGEST = ("test_month.py", "test_kill.py", "test_scheduler.py", "test_replay.py", "test_restate_scheduler.py",
-            "test_restate_kill.py", "test_run.py", "test_release.py", "test_commands.py", "test_restate.py")  # fmt: skip
+_LONGEST = (
+    "test_month.py", "test_kill.py", "test_scheduler.py", "test_replay.py", "test_restate_scheduler.py",
+    "test_restate_kill.py", "test_run.py", "test_release.py", "test_commands.py", "test_restate.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
