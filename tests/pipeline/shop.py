@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from ddcrm.settings import Settings, load_settings
+from tests.published_suites import first_checks
 
 REPOSITORY = Path(__file__).parents[2]
 COLUMNS = ("OrderNo", "Line", "Cust", "OrderTS", "amount", "status")
@@ -74,9 +75,9 @@ SUITE = {
     ],
 }  # fmt: skip
 
-TOML = f"""
+TOML = """
 sources_dir = "sources"
-published_expectations_dir = {json.dumps(str(REPOSITORY / "expectations"))}
+published_expectations_dir = "published"
 
 [engine]
 memory_limit = "1GB"
@@ -109,6 +110,7 @@ class Shop:
         (self.folder / "ddcrm.toml").write_text(TOML)
         (self.folder / "contracts/orders/1.0.0.yaml").write_text(CONTRACT)
         (self.folder / "expectations/orders.json").write_text(json.dumps(SUITE))
+        first_checks(self.folder / "published")
         self.rows = self.history()
         for day in self.rows:
             self.write(day)

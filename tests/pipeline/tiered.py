@@ -8,6 +8,7 @@ after a purchase with a probability of its own, and each has a mean spend: model
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import pairwise
@@ -19,7 +20,7 @@ import numpy as np
 from ddcrm.dates import DateRange
 from ddcrm.pipeline.ingest import ingest
 from ddcrm.settings import Settings, load_settings
-from tests.pipeline.shop import TOML
+from tests.pipeline.shop import REPOSITORY, TOML
 
 DAY = date(2026, 1, 4)
 DRAWN = [DAY - timedelta(days=days) for days in (730, 365, 180, 90)]
@@ -62,7 +63,10 @@ def make(folder: Path) -> Settings:
     """Write the project and everything that its sources deliver."""
     for place in ("expectations", *(f"{kind}/{entity}" for kind in ("contracts", "sources") for entity in _PROPERTIES)):
         (folder / place).mkdir(parents=True)
-    (folder / "ddcrm.toml").write_text(f'{TOML}\n[segments]\nschemes = ["rfm"]\n')
+    suites = TOML.replace(
+        '"published"', json.dumps(str(REPOSITORY / "expectations"))
+    )  # all checks of what it publishes
+    (folder / "ddcrm.toml").write_text(f'{suites}\n[segments]\nschemes = ["rfm"]\n')
     for entity in _PROPERTIES:
         version(folder, entity, "1.0.0")
     chance = np.random.default_rng(11)
