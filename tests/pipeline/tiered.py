@@ -63,10 +63,8 @@ def make(folder: Path) -> Settings:
     """Write the project and everything that its sources deliver."""
     for place in ("expectations", *(f"{kind}/{entity}" for kind in ("contracts", "sources") for entity in _PROPERTIES)):
         (folder / place).mkdir(parents=True)
-    suites = TOML.replace(
-        '"published"', json.dumps(str(REPOSITORY / "expectations"))
-    )  # all checks of what it publishes
-    (folder / "ddcrm.toml").write_text(f'{suites}\n[segments]\nschemes = ["rfm"]\n')
+    full = TOML.replace('"published"', json.dumps(str(REPOSITORY / "expectations")))  # all checks are run here
+    (folder / "ddcrm.toml").write_text(f'{full}\n[segments]\nschemes = ["rfm"]\n')
     for entity in _PROPERTIES:
         version(folder, entity, "1.0.0")
     chance = np.random.default_rng(11)
