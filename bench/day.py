@@ -50,10 +50,10 @@ def _measure(shop: Shop, project: Path, url: str) -> dict[str, Any]:
     last, day, before = (shop.last - timedelta(days=n) for n in range(3))
     server = partial(machine.processor_seconds, project / "state" / "postgres" / "data")
     history = say_of(step(project, "ingest", shop.first, before))
-    train, *_ = (say_of(step(project, step, before)) for step in ("train", "score", "publish"))
+    train, *_ = (say_of(step(project, name, before)) for name in ("train", "score", "publish"))
     load = [machine.load()]
     spent = [server()]
-    fresh = {step: say_of(step(project, step, day)) for step in STEPS}
+    fresh = {name: say_of(step(project, name, day)) for name in STEPS}
     load, spent = [*load, machine.load()], [*spent, server()]
     script = say_of(run_script(project, str(day), url))
     load, spent = [*load, machine.load()], [*spent, server()]
