@@ -49,6 +49,17 @@ def write_text(target: Path, text: str) -> None:
     _sync(target.parent)
 
 
+def write_private(target: Path, text: str) -> None:
+    """`write_text` for what names customers: only the file's owner may read it, and never anybody else meanwhile."""
+    part = target.with_name(f".{target.name}{_PART}")
+    part.unlink(missing_ok=True)
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    _sync(part)
+    part.replace(target)
+    _sync(target.parent)
+
+
 def to_json(value: Any) -> str:
     """JSON with a line for each value, keys in their order, the same text for the same value."""
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

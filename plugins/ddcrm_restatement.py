@@ -115,7 +115,7 @@ def plan_text(plan: Mapping[str, Any], why: str) -> str:
 def changes_text(restatement: str, beyond: list[str]) -> str:
     """In Markdown, where a comparison goes beyond the limits."""
     told = "\n".join(f"- {reason}" for reason in beyond)
-    return f"{told}\n\nThe comparison: `ddcrm restate show {restatement} --page comparison.html`"
+    return f"{told}\n\nThe comparison: `ddcrm restate show {restatement} --page ~/comparison.html`"
 
 
 def _duration(plan: Mapping[str, Any]) -> str:

@@ -63,8 +63,21 @@ def _show_comparison(out: Output, comparison: Comparison, page: Path | None) -> 
     for reason in comparison.beyond_limits:
         out.say(f"    beyond the limits: {reason}")
     if page is not None:
-        page.write_text(comparison.html(), "utf-8")
+        _write(comparison, page)
         out.say(f"    the comparison stands in {page}")
+
+
+def _write(comparison: Comparison, file: Path) -> None:
+    """All of the comparison, which names customers by their keys: HTML, or JSON where the file's name ends in .json."""
+    from ddcrm.atomic import to_json, write_private
+    from ddcrm.errors import RestatementError
+
+    try:
+        write_private(file, to_json(comparison.as_dict()) if file.suffix == ".json" else comparison.html())
+    except OSError as error:
+        hint = f"Name another file; `ddcrm restate show {comparison.restatement_id} --page FILE` writes it, too."
+        raise RestatementError(f"the comparison can't be written: {error.strerror or error}",
+                               restatement=comparison.restatement_id, file=str(file), hint=hint) from None  # fmt: skip
 
 
 def swap(out: Output, restatement_id: str, why: str) -> None:

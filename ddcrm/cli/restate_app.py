@@ -15,7 +15,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Id = Annotated[str, typer.Argument(help="The restatement, such as r1.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, for the ledger.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Units of work at once.")]
-Page = Annotated[Path | None, typer.Option("--page", help="Write the comparison to this HTML file.")]
+PAGE = "Write the comparison, customers included, to this file: as a page, or as JSON where it ends in .json."
+Page = Annotated[Path | None, typer.Option("--page", help=PAGE)]
 First = Annotated[str | None, typer.Option("--from", help="First day of causes, YYYY-MM-DD.")]
 Last = Annotated[str | None, typer.Option("--to", help="Last day of causes, YYYY-MM-DD (included).")]
 

@@ -214,6 +214,7 @@ def test_from_the_command_line(shop: Shop) -> None:
     assert "1 days are staged and compared" in said("run", "r1", "--page", str(page))
     assert "2026-01-19" in page.read_text()
     assert "looked at" in said("show", "r1", "--page", str(page))
+    assert "`ddcrm restate show r1 --page FILE`" in said("show", "r1", "--page", str(page / "no"), code=1)
     assert "r1 is dropped" in said("drop", "r1")
     assert not (restatements_dir(shop.settings) / "r1").exists()
     assert "dropped" in said("run", "r1", code=1)

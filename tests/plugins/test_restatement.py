@@ -65,4 +65,4 @@ def test_what_goes_beyond_the_limits_names_the_page() -> None:
 
     text = changes_text("r7", ["a: 12.0%", "b: 13.0%"])
     assert text.splitlines()[:2] == ["- a: 12.0%", "- b: 13.0%"]
-    assert "`ddcrm restate show r7 --page comparison.html`" in text
+    assert "`ddcrm restate show r7 --page ~/comparison.html`" in text

@@ -8,12 +8,15 @@ from datetime import date
 from decimal import Decimal
 from html.parser import HTMLParser
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
+from ddcrm.cli import app
 from ddcrm.errors import RestatementError
 from ddcrm.settings import RestateSettings
 from ddcrm.warehouse import restate
@@ -135,6 +138,24 @@ def test_customers_stay_out_of_the_summary(compared: Any) -> None:
     assert all(name not in json.dumps(comparison.summary()) for name in IDS)
     assert comparison.summary()["movers"] == 20
     assert any(name in json.dumps(comparison.as_dict()) for name in IDS)
+
+
+def test_customers_are_written_to_files_that_only_their_owner_reads(
+    warehouse: Warehouse, compared: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DDCRM_WAREHOUSE_URL", warehouse.url)
+    (tmp_path / "ddcrm.toml").touch()
+    page, whole = tmp_path / "page.html", tmp_path / "all.json"
+    page.touch(0o666)
+    shown = ["--project", str(tmp_path), "restate", "show", "r1", "--json", "--page"]
+    printed = [CliRunner().invoke(app, [*shown, str(file)]) for file in (page, whole)]
+    assert [each.exit_code for each in printed] == [0, 0]
+    assert not any(name in each.output for name in IDS for each in printed)
+    assert json.loads(whole.read_text()) == compared[0].as_dict()
+    movers = {mover["customer_id"] for mover in json.loads(whole.read_text())["movers"]}
+    assert len(movers) == 20
+    assert all(name in page.read_text() for name in movers)
+    assert [file.stat().st_mode & 0o777 for file in (page, whole)] == [0o600, 0o600]
 
 
 def test_the_same_days_are_the_same(warehouse: Warehouse) -> None:
