@@ -168,6 +168,12 @@ def weights_of(sample_weight: ArrayLike | None, n: int, model: str) -> Floats:
     return weight
 
 
+def forget(estimator: BaseEstimator) -> None:
+    """Drop all that it has learned (attributes that end in `_`): a fit that fails must not leave an older one."""
+    for name in [name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")]:
+        delattr(estimator, name)
+
+
 class LikelihoodModel(Inference, BaseEstimator):
     """Base of the models that are fitted by maximum likelihood in the logarithms of positive parameters.
 
@@ -191,8 +197,10 @@ class LikelihoodModel(Inference, BaseEstimator):
 
         X: DataFrame with the model's columns, or (n, k) array of them. y: ignored.
         sample_weight: (n,) not negative; a weight of 2 means the row stands there twice.
-        Raises ModelError (X or weights not valid), InsufficientDataError, ConvergenceError.
+        Raises ModelError (X or weights not valid), InsufficientDataError, ConvergenceError; nothing is learned then,
+        and what an earlier fit had learned is gone.
         """
+        forget(self)
         columns = self._read(X)
         weight = weights_of(sample_weight, len(columns[0]), self._model)
         likelihood, starts = self._likelihood(columns, weight)
@@ -273,5 +281,3 @@ class LikelihoodModel(Inference, BaseEstimator):
         self.n_features_in_ = len(features)
         if names_in(X) is not None:
             self.feature_names_in_ = np.array(features, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_

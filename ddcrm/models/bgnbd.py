@@ -23,9 +23,10 @@ from ddcrm.models.covariate_model import CovariateModel
 
 
 class _Outlook(NamedTuple):
-    """Expected purchases within t of each distinct row, and the row of each customer."""
+    """Expected purchases within t of each distinct row, its alpha, and the row of each customer."""
 
-    ahead: Callable[[float], Floats]
+    ahead: Callable[[Any], Floats]
+    alpha: Any
     inverse: Codes
 
 
@@ -115,7 +116,7 @@ class BetaGeoNBD(CovariateModel):
         """
         columns = self._read(X)
         outlook = self._outlook(columns, rate)
-        return self._alive(columns) * discounted(outlook.ahead, rate, t, self.alpha_, self._model)[outlook.inverse]
+        return self._alive(columns) * discounted(outlook.ahead, rate, t, outlook.alpha, self._model)[outlook.inverse]
 
     def simulate(self, tenure: ArrayLike, random_state: RandomState = 0, covariates: Any = None) -> dict[str, Floats]:
         """Frequency, recency and tenure of customers who were observed for `tenure`, drawn from the model, (n,) each.
@@ -149,7 +150,7 @@ class BetaGeoNBD(CovariateModel):
         parameters = self._personal([kind.column for kind in kinds])
         ages_since = parameters[1] + ages.column
         ahead = partial(expected_ahead, counts, ages_since, parameters, self._first_chance, rate)
-        return _Outlook(ahead, rows.inverse)
+        return _Outlook(ahead, parameters[1], rows.inverse)
 
     def _row_likelihood(self, rows: Sequence[Levels], weight: Floats) -> BgNbdLikelihood:
         return BgNbdLikelihood(rows, weight, self._first_chance)

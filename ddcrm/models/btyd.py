@@ -63,8 +63,8 @@ class BuyTillYouDie(LikelihoodModel):
         """
 
 
-def discounted(expected: Callable[[float], Floats], rate: float, t: float, scale: float, model: str) -> Floats:
-    """The integral of exp(-rate u) dE(u) over [0, t] for E = `expected`, which may be per customer.
+def discounted(expected: Callable[[Any], Floats], rate: float, t: float, scale: Any, model: str) -> Floats:
+    """The integral of exp(-rate u) dE(u) over [0, t] for E = `expected`, which may be per customer, and so may `scale`.
 
     By parts it is exp(-rate t) E(t) + rate * integral of exp(-rate u) E(u) du, taken by Gauss-Legendre in
     log(1 + u / scale), where E is smooth for all ages and horizons; scale: that of the model's rates, alpha say.
@@ -74,11 +74,11 @@ def discounted(expected: Callable[[float], Floats], rate: float, t: float, scale
         return expected(t)
     end = min(t, _TIDY / rate)
     reach = np.log1p(end / scale)
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES + int(np.ceil(12 / np.arcsinh(2 * np.pi / reach))))
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES + int(np.ceil(12 / np.arcsinh(2 * np.pi / np.max(reach)))))
     total = np.exp(-rate * end) * expected(end)
-    for node, weight in zip(reach * (nodes + 1) / 2, reach * weights / 2, strict=True):
-        at = scale * np.expm1(node)
-        total = total + weight * rate * (scale + at) * np.exp(-rate * at) * expected(at)
+    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        at = scale * np.expm1(reach * node)
+        total = total + reach * weight * rate * (scale + at) * np.exp(-rate * at) * expected(at)
     return total
 
 

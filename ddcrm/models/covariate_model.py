@@ -21,7 +21,6 @@ from ddcrm.models.base import (
 )
 from ddcrm.models.btyd import BuyTillYouDie, check_up_to
 from ddcrm.models.covariates import CovariateLikelihood, Design, RowLikelihood
-from ddcrm.models.inference import covariance
 from ddcrm.models.optimise import Likelihood, Maximum
 
 
@@ -171,9 +170,8 @@ class CovariateModel(BuyTillYouDie):
     def _learn(self, found: Maximum, likelihood: Likelihood) -> None:
         coefficients = np.empty(0)
         if isinstance(likelihood, CovariateLikelihood):
-            parameters, coefficients, hessian = likelihood.restored(found)
+            parameters, coefficients, self.vcov_ = likelihood.restored(found, self._model)
             self._learn_parameters(parameters)
-            self.vcov_ = covariance(hessian, np.concatenate([parameters, np.ones(len(coefficients))]))
         else:
             super()._learn(found, likelihood)
         at = len(self.purchase_covariates)

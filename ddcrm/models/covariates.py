@@ -12,10 +12,13 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from ddcrm.errors import ConvergenceError
 from ddcrm.models.base import Codes, Floats, invalid, thinned_rows
+from ddcrm.models.inference import covariance
 from ddcrm.models.optimise import Likelihood, Maximum
 
-_LIMIT = 200.0  # of the logarithm of what a customer's covariates multiply by: beyond it nothing would be a number
+_LIMIT = 200.0  # of the logarithm of a customer's parameter: beyond it nothing would be a number
+_FAR = 300.0  # of the logarithm of a parameter where all covariates are 0: beyond it its variance would be no number
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,12 @@ class Design:
                 moved.append(theta)
                 continue
             shift = np.sum([signs[j] * coefficients[j] * covariates[self.of[j]] for j in acting], axis=0)
-            moved.append(theta * np.exp(np.clip(shift, -_LIMIT, _LIMIT)))
+            moved.append(np.exp(np.clip(np.log(theta) + shift, -_LIMIT, _LIMIT)))  # theta alone may be far from it
         return tuple(moved)
+
+    def farthest(self, parameter: int, weight: Floats) -> str:
+        """The covariate that moves a parameter most; weight: (k,) of each coefficient."""
+        return self.columns[self.of[int(np.argmax(np.abs(self.response[:, parameter] * weight)))]]
 
 
 class RowLikelihood(Likelihood, Protocol):
@@ -122,11 +129,23 @@ class CovariateLikelihood:
         gradient = np.concatenate([weighted.sum(axis=1), by_coefficient])
         return float(np.einsum("i,i", self.rows.row_weight, value)), gradient / parameters
 
-    def restored(self, found: Maximum) -> tuple[Floats, Floats, Floats]:
-        """Parameters, coefficients and Hessian (by the parameters' logarithms and the coefficients), as X has them."""
+    def restored(self, found: Maximum, model: str) -> tuple[Floats, Floats, Floats]:
+        """Parameters, coefficients and covariance of both, as X has them.
+
+        Raises ConvergenceError where a parameter at 0 of the covariates, far from all customers, is not a number.
+        """
         size, of = self.design.response.shape[1], list(self.design.of)
         turn = np.eye(len(found.parameters))
-        turn[:size, size:] = self.design.response.T * self.mean[of]
-        turn[size:, size:] = np.diag(self.spread[of])
-        point = np.asarray(np.linalg.solve(turn, np.log(found.parameters)), dtype=np.float64)
-        return np.exp(point[:size]), point[size:], np.asarray(turn.T @ found.hessian @ turn, dtype=np.float64)
+        turn[:size, size:] = -self.design.response.T * (self.mean / self.spread)[of]
+        turn[size:, size:] = np.diag(1 / self.spread[of])
+        point = np.asarray(turn @ np.log(found.parameters), dtype=np.float64)
+        for i in np.flatnonzero(np.abs(point[:size]) > _FAR):
+            raise self._too_far(model, int(i), point)
+        by_point = np.concatenate([np.exp(point[:size]), np.ones(len(of))])
+        return by_point[:size], point[size:], covariance(found.hessian, by_point, turn)
+
+    def _too_far(self, model: str, parameter: int, point: Floats) -> ConvergenceError:
+        name = self.design.farthest(parameter, point[-len(self.design.of) :] * self.mean[list(self.design.of)])
+        reason = f"the covariate {name} is so far from 0 that the parameters of customers who have 0 are not numbers"
+        typical = f"{self.mean[self.design.columns.index(name)]:.6g}"
+        return ConvergenceError(model=model, reason=reason, hint=f"Subtract {typical}, its mean, from {name}.")

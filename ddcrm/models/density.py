@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ddcrm.errors import InsufficientDataError
-from ddcrm.models.base import Floats, invalid
+from ddcrm.models.base import Floats, forget, invalid
 from ddcrm.models.clusters import ClusterSegments, Labels, mean_silhouette
 from ddcrm.models.scaling import Scale
 
@@ -27,11 +27,15 @@ UNUSUAL_NAME = "unusual"
 
 
 class _Found(NamedTuple):
-    """Points that decide on others: their positions in the sample, their clusters, and how far each one reaches."""
+    """Points that decide on others: their positions in the sample, their clusters, and how far each one reaches.
+
+    eps: DBSCAN's.
+    """
 
     points: NDArray[np.intp]
     clusters: Labels
     reach: Floats
+    eps: float = float("nan")
 
 
 class DensitySegments(ClusterSegments):
@@ -84,10 +88,11 @@ class DensitySegments(ClusterSegments):
 
         Raises ModelError (X or the method not valid), InsufficientDataError (no cluster, or too few customers).
         """
+        forget(self)
         if self.method not in ("hdbscan", "dbscan"):
             raise invalid(_MODEL, f"there is no method {self.method!r}: hdbscan, dbscan")
-        values, self.eps_ = self._read(X), float("nan")
-        self.logged_, self.mean_, self.scale_ = scale = Scale.of(values)
+        values = self._read(X)
+        scale = Scale.of(values)
         scaled = scale.apply(self._sample(values, self.sample))
         if len(scaled) <= 2 * self.min_samples:
             reason = f"{len(values)} customers, not more than twice min_samples {self.min_samples}"
@@ -95,6 +100,7 @@ class DensitySegments(ClusterSegments):
         with threadpool_limits(1):  # sums by several threads differ in the last bits
             found = self._hdbscan(scaled) if self.method == "hdbscan" else self._dbscan(scaled)
         self._keep(scaled, found)
+        self.logged_, self.mean_, self.scale_ = scale
         self.n_features_in_, self.feature_names_in_ = len(self.columns), np.array(self.columns, dtype=object)
         clusters = self._cluster_of(scale.apply(values))
         self.sizes_ = np.bincount(clusters % (self.n_clusters_ + 1), minlength=self.n_clusters_ + 1)
@@ -152,16 +158,14 @@ class DensitySegments(ClusterSegments):
         from sklearn.cluster import DBSCAN
 
         core = self._core_distance(scaled)
-        self.eps_ = bend(core) or float(
-            core[core > 0].min(initial=_MARGIN)
-        )  # of many equals it may be 0, which is none
-        model = DBSCAN(eps=self.eps_, min_samples=self.min_samples, algorithm="kd_tree").fit(scaled)
+        eps = bend(core) or float(core[core > 0].min(initial=_MARGIN))  # of many equals it may be 0, which is none
+        model = DBSCAN(eps=eps, min_samples=self.min_samples, algorithm="kd_tree").fit(scaled)
         sizes = np.bincount(model.labels_ + 1)[1:]
         large = np.flatnonzero(sizes >= self.min_share * len(scaled))
         core = model.core_sample_indices_
         core = core[np.isin(model.labels_[core], large)]
         clusters = np.searchsorted(large, model.labels_[core])
-        return _Found(core, clusters, np.full(len(core), self.eps_))
+        return _Found(core, clusters, np.full(len(core), eps), eps)
 
     def _core_distance(self, scaled: Floats) -> Floats:
         """How far the min_samples-th neighbour is, himself counted as the algorithms do, (n,)."""
@@ -177,7 +181,7 @@ class DensitySegments(ClusterSegments):
         order = np.lexsort(means.T[::-1])
         number = np.append(np.argsort(order), UNUSUAL)  # -1, the unusual, stays -1
         self.points_, self.point_clusters_, self.reach_ = points, number[found.clusters], found.reach
-        self.centers_, self.n_clusters_ = means[order], k
+        self.centers_, self.n_clusters_, self.eps_ = means[order], k, found.eps
 
     def _cluster_of(self, scaled: Floats) -> Labels:
         """The cluster of each customer in the order of centers_, -1 for the unusual, (n,)."""

@@ -16,13 +16,15 @@ from sklearn.utils.validation import check_is_fitted
 Floats = NDArray[np.float64]
 
 
-def covariance(hessian: Floats, parameters: Floats) -> Floats:
+def covariance(hessian: Floats, parameters: Floats, turn: Floats | None = None) -> Floats:
     """Variances and covariances of positive parameters, (k, k), from the Hessian by their logarithms.
 
     The inverse of the observed information, and the delta method: d parameter / d log(parameter) = parameter.
-    hessian: of the summed log-likelihood, negative definite.
+    hessian: of the summed log-likelihood, negative definite. turn: (k, k), where the Hessian is by another point, of
+    which the logarithms are turn @ point. It is applied to the inverse: a Hessian turned to a far origin has none.
     """
     half = np.linalg.inv(np.linalg.cholesky(-hessian))
+    half = half if turn is None else np.einsum("ij,kj->ik", half, turn)
     return np.asarray(np.outer(parameters, parameters) * (half.T @ half))
 
 

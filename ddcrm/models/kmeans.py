@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ddcrm.errors import InsufficientDataError
-from ddcrm.models.base import Floats, invalid
+from ddcrm.models.base import Floats, forget, invalid
 from ddcrm.models.clusters import ClusterSegments, Labels, mean_silhouette
 from ddcrm.models.scaling import Scale
 
@@ -68,6 +68,7 @@ class KMeansSegments(ClusterSegments):
         Raises ModelError (X or the range of k not valid), InsufficientDataError (fewer than k_min + 1 different
         customers).
         """
+        forget(self)
         self._check_range()
         values = self._read(X)
         if len(values) <= self.k_min:

@@ -32,7 +32,9 @@ class Likelihood(Protocol):
     """A log-likelihood summed over customers, and how many customers (the sum of weights) it sums."""
 
     @property
-    def total_weight(self) -> float: ...
+    def total_weight(self) -> float:
+        """The number of customers."""
+        ...
 
     def __call__(self, parameters: Floats) -> tuple[float, Floats]:
         """The value and the gradient by the parameters (not by their logarithms)."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from ddcrm.errors import InsufficientDataError, ModelError
+from ddcrm.models.base import forget
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
@@ -51,6 +52,7 @@ class SpendRegression(BaseEstimator):
         """
         from threadpoolctl import threadpool_limits
 
+        forget(self)
         if self.kind not in KINDS:
             raise ModelError(f"there is no regression {self.kind}", hint=f"Choose from {', '.join(KINDS)}.")
         _enough(len(y), LEAST_ROWS, "customers")

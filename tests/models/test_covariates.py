@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from ddcrm.errors import ModelError
+from ddcrm.errors import ConvergenceError, ModelError
 from ddcrm.models import MBGNBD, BetaGeoNBD, ParetoNBD, dumps, loads
 from ddcrm.models.covariate_model import CovariateModel
 
@@ -43,6 +43,14 @@ def covariates(n: int) -> pd.DataFrame:
 def customers(kind: type[CovariateModel], n: int, seed: int = 1) -> pd.DataFrame:
     tenure = np.linspace(40, 120, n)
     return pd.DataFrame(truth(kind).simulate(tenure, seed, covariates(n).assign(age=lambda frame: frame["age"] - 44)))
+
+
+def dated(kind: type[CovariateModel], effect: float) -> pd.DataFrame:
+    """Customers who buy more often the later the year (since 2024) in which they came; some are loyal."""
+    known = pd.DataFrame({"since": np.arange(3000) % 3.0})
+    model = kind.with_parameters(**TRUTH[kind], purchase_since=effect)
+    X = pd.DataFrame(model.simulate(np.linspace(40, 120, 3000), 5, known))
+    return X.assign(year=X["since"] + 2024, loyal=np.arange(3000) % 2.0)
 
 
 def plain(kind: type[CovariateModel], loyal: float, age: float) -> CovariateModel:
@@ -171,6 +179,32 @@ class TestFit:
         assert b.log_likelihood_ == pytest.approx(a.log_likelihood_, abs=1e-6)
         assert b.purchase_coefficients_["age"] * 1000 == pytest.approx(a.purchase_coefficients_["age"], rel=1e-5)
         assert b.alpha_ * np.exp(-7 * a.purchase_coefficients_["age"]) == pytest.approx(a.alpha_, rel=1e-5)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_year_is_answered_as_the_years_since_another(self, kind: type[CovariateModel]) -> None:
+        X = dated(kind, 0.1)
+        since, year = ({"purchase_covariates": (name,)} for name in ("since", "year"))
+        a, b = kind(**since).fit(X), kind(**year).fit(X)
+        assert np.log(b.alpha_ / a.alpha_) == pytest.approx(2024 * b.purchase_coefficients_["year"], rel=1e-9)
+        assert abs(np.log(b.alpha_)) > 150
+        assert b.log_likelihood(X).sum() == pytest.approx(b.log_likelihood_, rel=1e-12)
+        assert np.isfinite(b.vcov_).all()
+        assert b.standard_errors_["purchase_year"] == pytest.approx(a.standard_errors_["purchase_since"], rel=1e-5)
+        again = kind.with_parameters(**b.parameters_)
+        for question, ask in QUESTIONS.items():
+            expected = ask(a, X)
+            np.testing.assert_allclose(ask(b, X), expected, rtol=1e-5, err_msg=question)
+            np.testing.assert_array_equal(ask(again, X), ask(b, X), err_msg=question)
+
+    @pytest.mark.parametrize("kind", [ParetoNBD, BetaGeoNBD])
+    @pytest.mark.parametrize(("origin", "effect"), [(2024, 0.5), (1e6, 0.3), (1e8, 0.3)])
+    def test_an_origin_too_far_away_is_no_fit(self, kind: type[CovariateModel], origin: float, effect: float) -> None:
+        X = dated(kind, effect).assign(year=lambda frame: frame["since"] + origin)
+        model = kind(purchase_covariates=("year",), dropout_covariates=("loyal",))
+        why = rf"covariate year is so far from 0 .* Subtract {X['year'].mean():.6g}".replace("+", r"\+")
+        with pytest.raises(ConvergenceError, match=why):
+            model.fit(X)
+        assert vars(model) == model.get_params()
 
     def test_order_kind_and_weight_of_rows(self) -> None:
         X = customers(ParetoNBD, 600)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.cluster import DBSCAN, HDBSCAN
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
@@ -115,6 +116,16 @@ class TestFit:
             DensitySegments("optics").fit(X)
         with pytest.raises(ModelError, match="frequency is nan in row 3"):
             DensitySegments().fit(X.assign(frequency=[np.nan if i == 3 else 1.0 for i in range(len(X))]))
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_a_failed_fit_leaves_no_older_one(self, method: str) -> None:
+        X, _ = planted(300)
+        model = DensitySegments(method).fit(X)
+        model.set_params(min_share=0.9)
+        with pytest.raises(InsufficientDataError, match="no crowd"):
+            model.fit(X)
+        with pytest.raises(NotFittedError):
+            model.predict(X)
 
 
 class TestMatchTo:

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from sklearn.exceptions import NotFittedError
 
-from ddcrm.errors import ModelError
+from ddcrm.errors import ConvergenceError, ModelError
 from ddcrm.models import MBGNBD, BetaGeoNBD, GammaGamma, ParetoNBD
 from ddcrm.models.base import LikelihoodModel
 from tests.models.cohort import bgnbd_cohort, gamma_gamma_cohort, pareto_nbd_cohort
@@ -55,6 +55,19 @@ def test_the_covariance_is_the_inverse_of_the_observed_information(name: str) ->
     assert model.standard_errors_ == pytest.approx(
         dict(zip(model.parameters_, np.sqrt(np.diag(wanted)), strict=True)), rel=2e-3
     )
+
+
+@pytest.mark.parametrize("name", ["bgnbd", "mbgnbd", "pareto_nbd", "gamma_gamma"])
+def test_a_failed_fit_leaves_no_older_one(name: str) -> None:
+    kind, make = FITS[name]
+    X = make()
+    model = kind().fit(X)
+    model.max_iter = 1
+    with pytest.raises(ConvergenceError):
+        model.fit(X)
+    assert vars(model) == model.get_params()
+    with pytest.raises(NotFittedError):
+        model.parameters_  # noqa: B018 - a property that raises
 
 
 def test_weights_count_as_customers() -> None:
