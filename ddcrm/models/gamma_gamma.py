@@ -35,8 +35,9 @@ class GammaGamma(LikelihoodModel):
 
     X is a DataFrame, or a mapping of arrays, with the columns frequency (repeat purchases, whole numbers) and
     monetary_value (mean spend of the repeat purchases), or an (n, 2) array in this order. Customers with frequency 0
-    or with a mean spend that is not positive (refunds) are outside the model: they take no part in the fit, and are
-    scored as if nothing were known of them. monetary_value may be NaN where frequency is 0.
+    or with a mean spend that is not positive (refunds) are outside the model: they take no part in the fit. Of the
+    former nothing is known; the latter are expected to spend what the formula tends to as the mean spend goes to 0.
+    monetary_value may be NaN where frequency is 0.
 
     Parameters: max_iter bounds the iterations of L-BFGS-B; tol is how much log-likelihood, summed over all
     customers, the result may miss at most.
@@ -85,14 +86,12 @@ class GammaGamma(LikelihoodModel):
     def expected_spend(self, X: Any) -> Floats:
         """Expected mean spend per purchase in the long run, given the history, shape (n,).
 
-        Fader & Hardie (2013): p (v + x z) / (p x + q - 1) for x purchases of mean z, the population's mean for
-        customers outside the model. Raises ModelError for X that is not valid, NotFittedError before fit.
+        Fader & Hardie (2013): p (v + x z) / (p x + q - 1) for x purchases of mean z; z below 0 counts as 0, the
+        population's mean where x = 0. Raises ModelError for X that is not valid, NotFittedError before fit.
         """
         p, q, v = self._fitted()
         frequency, spend = self._read(X)
-        seen = _spenders(frequency, spend)
-        spent = np.where(seen, frequency * np.where(seen, spend, 0.0), 0.0)
-        return p * (v + spent) / (p * np.where(seen, frequency, 0.0) + q - 1)
+        return p * (v + spent_again(frequency, spend)) / (p * frequency + q - 1)
 
     def simulate(self, frequency: ArrayLike, random_state: RandomState = 0) -> dict[str, Floats]:
         """Frequency and mean spend of customers who bought again `frequency` (n,) times, drawn from the model.
@@ -178,6 +177,14 @@ class GammaGammaLikelihood:
         both = digamma(p * x + q)
         by_p = np.sum(weight * x * (both - digamma(p * x)))
         return float(value), float(by_p), float(np.sum(weight * (both - digamma(q))))
+
+
+def spent_again(frequency: Floats, spend: Floats) -> Floats:
+    """Money spent by all repeat purchases, (n,): frequency times mean spend, never below 0, and 0 where there is none.
+
+    Refunds so take somebody down to the limit of the formula, and never back to the mean of the population.
+    """
+    return frequency * np.where(frequency > 0, np.maximum(spend, 0.0), 0.0)
 
 
 def _spenders(frequency: Floats, spend: Floats) -> NDArray[np.bool_]:

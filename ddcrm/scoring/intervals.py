@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddcrm.models.champion import LEVEL
+from ddcrm.models.gamma_gamma import spent_again
 
 Floats = NDArray[np.float64]
 
@@ -44,15 +45,15 @@ class SpendIntervals:
         self.ages = np.unique(np.linspace(self._age(0.0), self._age(tenure.max(initial=0)), _TENURES))
         chance = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
         drawn = _parameters(purchases, draws, chance), _parameters(spend, draws, chance)
-        at_once = float(getattr(purchases, "_at_once", False))  # one may leave right after the first purchase
         shape = (len(self.counts), len(self.ages))
         self.known = np.empty((*shape, len(_SCALES), _LEVELS + 1))
         self.unknown = np.empty((*shape, _LEVELS + 1))
         self.nothing = np.empty(shape)
         for i, count in enumerate(self.counts):
             for j, age in enumerate(self.ages):
-                span = max(float(np.exp(age)) - self.alpha, 0.0), horizon
-                cell = _simulate(drawn, count, count + at_once, span, chance)
+                span = max(float(np.exp(age)) - self.alpha, 0.0)
+                bought = _bought(purchases, drawn[0], (count, span), horizon, chance)
+                cell = _worth(bought, drawn[1], count, chance)
                 self._keep(i, j, cell, drawn[1]["v"] / self.v)
 
     def _age(self, tenure: Any) -> Any:
@@ -68,8 +69,8 @@ class SpendIntervals:
     def of(self, frequency: Floats, tenure: Floats, mean_spend: Floats, p_alive: Floats) -> tuple[Floats, Floats]:
         """Lower and upper end, (n,) each, in the unit of money, undiscounted.
 
-        mean_spend: of the repeat purchases; NaN or not above zero where it tells nothing. Whoever buys nothing with
-        a probability of 5 % or more has zero as the lower end, and then the upper end alone bounds LEVEL.
+        mean_spend: of the repeat purchases, below zero counted as zero; NaN where there are none. Whoever buys nothing
+        with a probability of 5 % or more has zero as the lower end, and then the upper end alone bounds LEVEL.
         """
         low, high = np.empty(len(frequency)), np.empty(len(frequency))
         for start in range(0, len(frequency), _CHUNK):
@@ -78,8 +79,7 @@ class SpendIntervals:
         return low, high
 
     def _chunk(self, x: Floats, tenure: Floats, z: Floats, alive: Floats) -> tuple[Floats, Floats]:
-        seen = (x > 0) & (np.nan_to_num(z) > 0)
-        total = np.where(seen, x * np.where(seen, z, 0.0), 0.0)
+        seen, total = x > 0, spent_again(x, z)
         places = _between(np.log1p(self.counts), np.log1p(x)), _between(self.ages, self._age(tenure))
         part = np.where(seen, self.v / (self.v + total), 0.0)
         nothing = 1 - alive * (1 - _interpolated(self.nothing, places))
@@ -126,36 +126,32 @@ def _parameters(model: Any, size: int, chance: np.random.Generator) -> Mapping[s
     return dict(zip(model._parameters, (values * np.exp(moves)).T, strict=True))
 
 
-def _simulate(
-    draws: tuple[Mapping[str, Floats], Mapping[str, Floats]], count: float, chances: float, span: tuple[float, float],
-    chance: np.random.Generator,
-) -> tuple[Floats, Floats, float]:  # fmt: skip
-    """B of customers who are alive after `count` repeat purchases in `age`: with and without known spend.
+def _bought(
+    model: Any, drawn: Mapping[str, Floats], history: tuple[float, float], horizon: float, chance: np.random.Generator
+) -> Floats:
+    """Purchases within the horizon of customers who are alive after so many repeat purchases in so long a tenure.
 
-    And the probability that they buy nothing. chances: how often they could have left; span: age and horizon. Rate and
-    dropout are drawn from what they are given the past: lambda ~ Gamma(r + x, alpha + T); p ~ Beta(a, b + chances), or
-    mu ~ Gamma(s, beta + T).
+    Rate and dropout are drawn from what they are given that past, which is the model's own to say: lambda ~ Gamma(r + x,
+    alpha + T); mu ~ Gamma(s, beta + T), or p ~ Beta(a, b + x), of MBG/NBD Beta(a, b + x + 1).
     """
-    purchases, spend = draws
-    rate = chance.standard_gamma(purchases["r"] + count) / (purchases["alpha"] + span[0])
-    bought = _bought(purchases, rate, chances, span, chance)
+    shape, time, *dropout = model._posterior(*history, tuple(drawn[name] for name in model._parameters))
+    rate = chance.standard_gamma(shape) / time
+    if "s" in drawn:
+        leaving = chance.standard_gamma(dropout[0]) / dropout[1]
+        stays = np.minimum(chance.standard_exponential(len(rate)) / np.maximum(leaving, 1e-300), horizon)
+        return chance.poisson(np.minimum(rate * stays, _MOST)).astype(np.float64)
+    leaves = np.clip(chance.beta(*dropout), 1e-9, 1.0)
+    return np.minimum(chance.poisson(np.minimum(rate * horizon, _MOST)), chance.geometric(leaves)).astype(np.float64)
+
+
+def _worth(
+    bought: Floats, spend: Mapping[str, Floats], count: float, chance: np.random.Generator
+) -> tuple[Floats, Floats, float]:
+    """B of customers who will buy so often: with and without known spend; and the probability that they buy nothing."""
     worth = chance.standard_gamma(np.where(bought > 0, spend["p"] * bought, 1.0)) * (bought > 0)
     known = worth / chance.standard_gamma(spend["q"] + spend["p"] * count)
     unknown = worth / chance.standard_gamma(spend["q"])
     return known, unknown, float(np.mean(bought == 0))
-
-
-def _bought(
-    drawn: Mapping[str, Floats], rate: Floats, chances: float, span: tuple[float, float], chance: np.random.Generator
-) -> Floats:
-    """Purchases within the horizon of customers who are alive."""
-    age, horizon = span
-    if "s" in drawn:
-        leaving = chance.standard_gamma(drawn["s"]) / (drawn["beta"] + age)
-        stays = np.minimum(chance.standard_exponential(len(rate)) / np.maximum(leaving, 1e-300), horizon)
-        return chance.poisson(np.minimum(rate * stays, _MOST)).astype(np.float64)
-    leaves = np.clip(chance.beta(drawn["a"], drawn["b"] + chances), 1e-9, 1.0)
-    return np.minimum(chance.poisson(np.minimum(rate * horizon, _MOST)), chance.geometric(leaves)).astype(np.float64)
 
 
 def _between(nodes: Floats, values: Floats) -> Place:

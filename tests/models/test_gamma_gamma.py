@@ -100,13 +100,30 @@ class TestExpectedSpend:
         value = fitted(parameters).expected_spend(np.array([[x, mean]]))[0]
         assert value == pytest.approx(integrated(x, mean, parameters)[1], rel=1e-8)
 
-    @pytest.mark.parametrize(("x", "mean"), [(0, 0.0), (0, np.nan), (0, 99.0), (3, -20.0), (3, 0.0)])
-    def test_is_the_mean_of_the_population_for_whom_the_model_is_not(self, x: int, mean: float) -> None:
+    @pytest.mark.parametrize("parameters", [TYPICAL, (0.7, 2.0, 80.0)])
+    @pytest.mark.parametrize("x", [1, 3, 30])
+    @pytest.mark.parametrize("mean", [0.0, -5.0])
+    def test_of_who_got_all_back_it_is_the_limit_of_ever_less(
+        self, x: int, mean: float, parameters: tuple[float, float, float]
+    ) -> None:
+        """Refunding the last cent takes somebody no higher than refunding all but one.
+
+        By nu the likelihood of a mean z is nu^(p x) exp(-nu x z) times what does not depend on nu: here z is 0.
+        """
+        p, q, v = parameters
+        found, cent, ten = fitted(parameters).expected_spend(np.array([[x, mean], [x, 0.01], [x, 10.0]]))
+        log_joint = p * x * np.log(RATES) + stats.gamma.logpdf(RATES, q, scale=1 / v) + np.log(RATES)
+        joint = np.exp(log_joint - log_joint.max())
+        assert found == pytest.approx((joint * p / RATES).sum() / joint.sum(), rel=1e-8)
+        assert found < cent < ten
+
+    @pytest.mark.parametrize("mean", [0.0, np.nan, 99.0])
+    def test_is_the_mean_of_the_population_of_whom_nothing_is_known(self, mean: float) -> None:
         population = (
             TYPICAL[0] / RATES * stats.gamma.pdf(RATES, TYPICAL[1], scale=1 / TYPICAL[2]) * RATES
         ).sum() * STEP
         model = fitted(TYPICAL)
-        assert model.expected_spend(np.array([[x, mean]]))[0] == pytest.approx(population, rel=1e-8)
+        assert model.expected_spend(np.array([[0, mean]]))[0] == pytest.approx(population, rel=1e-8)
         assert model.mean_spend_ == pytest.approx(population, rel=1e-8)
 
     def test_lies_between_the_population_and_the_customer_and_nearer_to_him_with_more_purchases(self) -> None:

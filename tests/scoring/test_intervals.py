@@ -13,6 +13,7 @@ from ddcrm.scoring.intervals import DRAWS, SpendIntervals, _quantiles
 YEAR = 52.0
 SPEND = {"p": 6.0, "q": 4.0, "v": 28.0}
 BETA = {name: getattr(Process(), name) for name in ("r", "alpha", "a", "b")}  # the demo company's
+LEAVING = {"r": 2.0, "alpha": 4.0, "a": 1.0, "b": 1.5}  # many leave: one chance more or less shows
 PARETO = {"r": 0.8, "alpha": 6.0, "s": 0.6, "beta": 40.0}
 Story = dict[str, np.ndarray]
 
@@ -105,20 +106,40 @@ def spend() -> GammaGamma:
     return GammaGamma.with_parameters(**SPEND)
 
 
-def test_they_equal_a_simulation_of_one_customer(mbgnbd: MBGNBD, spend: GammaGamma) -> None:
-    """Drawn from what the rate, the dropout and the price are given this history, at a frequency between the nodes."""
-    x, age, mean, n = 23.0, 60.0, 11.0, 400_000
-    of = {"frequency": np.array([x, 200.0]), "recency": np.array([58.0, 70.0]), "tenure": np.array([age, 90.0]),
+@pytest.mark.parametrize(("x", "last", "mean"), [(0, 0.0, np.nan), (1, 58.0, 30.0), (1, 58.0, 0.0), (23, 58.0, 11.0)])
+@pytest.mark.parametrize(("kind", "chances"), [(MBGNBD, 1), (BetaGeoNBD, 0)])
+def test_they_equal_a_simulation_of_one_customer(
+    kind: type, chances: int, x: int, last: float, mean: float, spend: GammaGamma
+) -> None:
+    """Drawn from what the rate, the dropout and the price are given this history; 23 lies between the nodes.
+
+    MBG/NBD's customer has withstood the first purchase, too: one chance to leave more than repeat purchases.
+    """
+    model, age, n = kind.with_parameters(**LEAVING), 60.0, 200_000
+    of = {"frequency": np.array([x, 24.0]), "recency": np.array([last, 70.0]), "tenure": np.array([age, 90.0]),
           "mean": np.array([mean, 3.0])}  # fmt: skip
-    low, high = ends(mbgnbd, spend, of)
+    everyone = np.ones(2)  # known to be alive: what is told apart below is how often somebody buys who is
+    low, high = SpendIntervals((model, spend), of["frequency"], of["tenure"], YEAR, "v1", 2 * DRAWS).of(
+        of["frequency"], of["tenure"], of["mean"], everyone
+    )
     chance = np.random.default_rng(5)
-    alive = chance.random(n) < mbgnbd.p_alive(of)[0]
-    rate = chance.gamma(BETA["r"] + x, 1 / (BETA["alpha"] + age), n)
-    leaves = chance.beta(BETA["a"], BETA["b"] + x + 1, n)
-    bought = np.minimum(chance.poisson(rate * YEAR), chance.geometric(leaves)) * alive
-    price = chance.gamma(SPEND["q"] + SPEND["p"] * x, 1 / (SPEND["v"] + x * mean), n)
+    rate = chance.gamma(LEAVING["r"] + x, 1 / (LEAVING["alpha"] + age), n)
+    leaves = chance.beta(LEAVING["a"], LEAVING["b"] + x + chances, n)
+    bought = np.minimum(chance.poisson(rate * YEAR), chance.geometric(leaves))
+    known = x * mean if x else 0.0
+    price = chance.gamma(SPEND["q"] + SPEND["p"] * x, 1 / (SPEND["v"] + known), n)
     total = np.where(bought > 0, chance.gamma(np.maximum(SPEND["p"] * bought, 1)) / price, 0.0)
-    assert (low[0], high[0]) == pytest.approx(np.quantile(total, [0.05, 0.95] if low[0] > 0 else [0, 0.9]), rel=0.04)
+    assert (low[0], high[0]) == pytest.approx(np.quantile(total, [0.05, 0.95] if low[0] > 0 else [0, 0.9]), rel=0.05)
+    assert high[0] > 0
+
+
+def test_a_refund_of_the_last_cent_never_raises_them(mbgnbd: MBGNBD, spend: GammaGamma) -> None:
+    mean = np.array([-5.0, 0.0, 0.01, 1.0, 12.0, 30.0])
+    x, age = np.full(6, 30.0), np.full(6, 100.0)
+    found = SpendIntervals((mbgnbd, spend), x, age, YEAR, "v1")
+    low, high = found.of(x, age, mean, np.ones(6))
+    assert (low[0], high[0]) == (low[1], high[1])
+    assert (np.diff([low[1:], high[1:]]) > 0).all()
 
 
 def test_same_seed_same_bits_in_any_order_and_chunk(mbgnbd: MBGNBD, spend: GammaGamma, monkeypatch: pytest.MonkeyPatch
