@@ -131,7 +131,7 @@ def _bought(
 ) -> Floats:
     """Purchases within the horizon of customers who are alive after so many repeat purchases in so long a tenure.
 
-    Rate and dropout are drawn from what they are given that past, which is the model's own to say: lambda ~ Gamma(r + x,
+    Rate and dropout are drawn from what they are given that past, as the model says it: lambda ~ Gamma(r + x,
     alpha + T); mu ~ Gamma(s, beta + T), or p ~ Beta(a, b + x), of MBG/NBD Beta(a, b + x + 1).
     """
     shape, time, *dropout = model._posterior(*history, tuple(drawn[name] for name in model._parameters))
