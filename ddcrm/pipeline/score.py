@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ddcrm.pipeline.staged import StagedDay
     from ddcrm.quality.gate import Verdict
     from ddcrm.scoring.actions import Actions
+    from ddcrm.scoring.history import History
     from ddcrm.scoring.models import ScoringModels
     from ddcrm.training.registry import Registry
     from ddcrm.warehouse.connect import Warehouse
@@ -47,7 +48,7 @@ class ScoreResult:
 
 @dataclass(frozen=True)
 class PublishResult:
-    """What is published: rows and digest of each table; `warnings` are what the audit found and let pass."""
+    """What is published: rows and digest of each table; `warnings`: of the scoring, and what the audit let pass."""
 
     as_of: date
     rows: Mapping[str, int]
@@ -135,24 +136,25 @@ def _compute(
         "customers": features.num_rows,
         "models": today.versions,
         "withheld": models.withheld,
+        "warnings": history.warnings,
         "features_digest": digest,
         "segments_key": today.key,
-        "fingerprint": fingerprint(settings, days, actions, history),
+        "fingerprint": fingerprint(settings, days, actions, history.tables),
     }
     day = Day(scores, models, settings.segments)
-    return {**published_tables(today.as_of, day, yesterday, actions), **history}, facts
+    return {**published_tables(today.as_of, day, yesterday, actions), **history.tables}, facts
 
 
-def _read(settings: Settings, as_of: date, models: ScoringModels) -> tuple[pa.Table, dict[str, pa.Table]]:
+def _read(settings: Settings, as_of: date, models: ScoringModels) -> tuple[pa.Table, History]:
     """What is read of the lake: the features of the customers, and the tables about the whole business."""
     from ddcrm.features.table import required_features
     from ddcrm.lake.engine import Engine
-    from ddcrm.scoring.history import history_tables
+    from ddcrm.scoring.history import read_history
     from ddcrm.scoring.schemes import scoring_features
 
     with Engine(settings) as engine:
         features = required_features(engine, as_of, scoring_features(settings.segments, models))
-        return features, history_tables(engine, as_of)
+        return features, read_history(engine, as_of)
 
 
 def publish(settings: Settings, as_of: date) -> PublishResult:
@@ -165,9 +167,9 @@ def publish(settings: Settings, as_of: date) -> PublishResult:
     from ddcrm.pipeline.suites import published_suites
     from ddcrm.warehouse.publish import publish_day
 
-    warnings: list[str] = []
     with recorded(settings, "publish", as_of=as_of) as ledger, reading_tables(settings, as_of) as (staged, tables):
         models, fingerprint = staged.manifest["models"], staged.manifest["fingerprint"]
+        warnings = list(staged.manifest.get("warnings", ()))
 
         def audit(schema: str, table: str, name: str) -> None:
             warnings.extend(_audit(settings, ledger, as_of, schema, table, name))

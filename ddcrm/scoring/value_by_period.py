@@ -30,7 +30,8 @@ def value_by_period(
     months: rows of `features.revenue.monthly_sums`. market: period (YYYY-MM), market_size and own_share; the share is
     own_share, or revenue by market_size where that is not given. margin: share of the revenue that is profit, for lines
     whose cost is not known; None: the profit of a month with such lines is not known, either. Cumulative sums pass over
-    months whose own value is not known, and are NULL in them. Raises MalformedDataError for a period that is none.
+    months whose own value is not known, and are NULL in them. A share below 0 or above 1 is not known, see
+    `impossible_shares`. Raises MalformedDataError for a period that is none.
     """
     import pyarrow as pa
 
@@ -42,7 +43,7 @@ def value_by_period(
         found = known.get(month, _NOTHING)
         cost = _cost(found, margin)
         profit = None if cost is None else found["revenue"] - cost
-        share = _share(found["revenue"], shares.get(month))
+        share = _possible(_share(found["revenue"], shares.get(month)))
         value = None if profit is None or share is None else (profit * share).quantize(_CENT, ROUND_HALF_EVEN)
         profit_sum, market_sum = profit_sum + (profit or 0), market_sum + (value or 0)
         rows.append({
@@ -52,6 +53,23 @@ def value_by_period(
             "cumulative_market_value": None if value is None else market_sum,
         })  # fmt: skip
     return pa.Table.from_pylist(rows, schema=schema())
+
+
+def impossible_shares(months: Sequence[Mapping[str, Any]], market: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Why the share of the market is not known though the market is told, in words; months, market: see above.
+
+    A market told in another unit (millions, a share in per cent) makes shares above 1, a month of net refunds one
+    below 0; a warning, for all that is published besides is right without it.
+    """
+    revenue = {row["month"]: row["revenue"] for row in months}
+    told = {_month(row["period"]): row for row in market}
+    shares = {month: _share(revenue[month], told[month]) for month in sorted(revenue.keys() & told.keys())}
+    wrong = [month for month, share in shares.items() if share is not None and _possible(share) is None]
+    if not wrong:
+        return ()
+    span = f"{wrong[0]:%Y-%m}" if len(wrong) == 1 else f"{len(wrong)} months from {wrong[0]:%Y-%m} to {wrong[-1]:%Y-%m}"
+    return (f"value_by_period: market_share is not known in {span}: own_share, or revenue by market_size, is not "
+            "within 0 and 1; is the market told in another unit than the orders?",)  # fmt: skip
 
 
 def schema() -> pa.Schema:
@@ -77,9 +95,16 @@ def _share(revenue: Decimal, market: Mapping[str, Any] | None) -> Decimal | None
     if market is None:
         return None
     if market["own_share"] is not None:
-        return Decimal(str(market["own_share"])).quantize(_SHARE, ROUND_HALF_EVEN)
+        return Decimal(str(market["own_share"]))
     size = market["market_size"]
-    return (revenue / size).quantize(_SHARE, ROUND_HALF_EVEN) if size else None
+    return Decimal(revenue / size) if size else None
+
+
+def _possible(share: Decimal | None) -> Decimal | None:
+    """The share to six digits; None where it is none."""
+    if share is None or not share.is_finite() or not 0 <= share <= 1:
+        return None
+    return share.quantize(_SHARE, ROUND_HALF_EVEN)
 
 
 def _month(period: str) -> date:

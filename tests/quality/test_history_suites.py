@@ -15,7 +15,7 @@ from ddcrm.lake.engine import Engine
 from ddcrm.quality.check import check_table
 from ddcrm.quality.gate import decide
 from ddcrm.quality.suites import load_suite
-from ddcrm.scoring.history import history_tables
+from ddcrm.scoring.history import read_history
 from tests.pipeline.shop import REPOSITORY
 from tests.scoring import lake
 
@@ -42,7 +42,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
     settings = lake.project(tmp_path_factory.mktemp("history") / "project", "[value]\nmargin = 0.3")
     lake.commit(settings, lake.history())
     with Engine(settings) as engine:
-        return history_tables(engine, AS_OF)
+        return dict(read_history(engine, AS_OF).tables)
 
 
 def check(url: str, name: str, rows: list[dict[str, Any]]) -> Any:

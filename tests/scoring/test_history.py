@@ -21,9 +21,9 @@ from ddcrm.features.purchases import purchase_lines
 from ddcrm.features.revenue import monthly_sums, revenue_classes
 from ddcrm.lake.engine import Engine
 from ddcrm.scoring.cohorts import cohort_retention
-from ddcrm.scoring.history import history_tables
+from ddcrm.scoring.history import read_history
 from ddcrm.scoring.revenue_tree import revenue_tree
-from ddcrm.scoring.value_by_period import value_by_period
+from ddcrm.scoring.value_by_period import impossible_shares, value_by_period
 from ddcrm.settings import PurchaseSettings
 from tests.scoring import lake
 
@@ -187,6 +187,37 @@ def test_months_in_which_nothing_was_sold_are_there() -> None:
     assert [row["customers"] for row in rows] == [1, 0, 0, 1, 0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("revenue", "told", "share"),
+    [
+        ("5000.00", {"market_size": Decimal("1.25")}, None),  # told in millions
+        ("5000.00", {"market_size": Decimal("4999.99")}, None),
+        ("5000.00", {"market_size": Decimal("5000.00")}, Decimal(1)),
+        ("-3.10", {"market_size": Decimal("5000.00")}, None),  # more was given back than bought
+        ("0.00", {"market_size": Decimal("5000.00")}, Decimal(0)),
+        ("5000.00", {"own_share": 12.5}, None),  # told in per cent
+        ("5000.00", {"own_share": -0.1}, None),
+        ("5000.00", {"own_share": 1e300}, None),
+        ("5000.00", {"own_share": float("nan")}, None),
+        ("5000.00", {"own_share": 0.125}, Decimal("0.125")),
+    ],
+)
+def test_what_is_no_share_is_not_known_and_warned_of(revenue: str, told: dict[str, Any], share: Decimal | None) -> None:
+    month = {"month": date(2026, 5, 1), "customers": 1, "revenue": Decimal(revenue), "cost": Decimal("1.00"),
+             "revenue_without_cost": None}  # fmt: skip
+    market = [{"period": "2026-05", "market_size": None, "own_share": None, **told}]
+    [row] = value_by_period(AS_OF, [month], market, None).to_pylist()
+    assert row["market_share"] == share
+    assert (row["market_value"] is None) == (share is None)
+    assert row["cumulative_profit"] == row["profit"] == Decimal(revenue) - 1
+    warned = impossible_shares([month], market)
+    assert len(warned) == (share is None)
+    assert all("market_share is not known in 2026-05" in words for words in warned)
+    three = [{**month, "month": date(2026, number, 1)} for number in (1, 3, 5)]
+    of_three = impossible_shares(three, [{**market[0], "period": f"2026-{number:02}"} for number in (1, 2, 3, 4, 5)])
+    assert [" in 3 months from 2026-01 to 2026-05" in words for words in of_three] == [True] * len(warned)
+
+
 def test_a_period_that_is_none() -> None:
     with pytest.raises(MalformedDataError, match="2026-13"):
         value_by_period(AS_OF, [], [{"period": "2026-13", "market_size": Decimal(1), "own_share": None}], None)
@@ -198,8 +229,8 @@ def test_from_the_lake(tmp_path: Path) -> None:
     lake.commit(settings, orders)
     as_of = lake.FIRST + timedelta(days=40)
     with Engine(settings) as engine:
-        tables = history_tables(engine, as_of)
-        again = history_tables(engine, as_of)
+        tables = read_history(engine, as_of).tables
+        again = read_history(engine, as_of).tables
     assert all(tables[name].equals(again[name]) for name in tables)
     query = f"SELECT sum(amount) FROM orders WHERE event_date <= DATE '{as_of}'"
     total = duckdb.sql(query).fetchall()[0][0]

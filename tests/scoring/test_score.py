@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
+from ddcrm.dates import DateRange
 from ddcrm.errors import BatchRejectedError, LakeError, MissingDataError
+from ddcrm.pipeline.ingest import ingest
 from ddcrm.pipeline.score import publish, score
 from ddcrm.pipeline.train import train
 from ddcrm.settings import SegmentSettings, Settings, load_settings
@@ -215,6 +217,27 @@ def test_a_table_that_fails_its_suite_is_not_published(settings: Settings, tmp_p
     assert caught.value.column == "customers"
     assert rows(settings, "SELECT * FROM ops.publications ORDER BY table_name") == before
     assert rows(settings, "SELECT status FROM ops.validations WHERE table_name = 'segment_profiles'") == [("failed",)]
+
+
+@pytest.mark.slow
+def test_a_market_told_in_millions_stops_no_day_and_is_warned_of(settings: Settings) -> None:
+    """Where it is delivered and where it is published; all of March's shares would be far above 1."""
+    for name in ("contracts/market/1.0.0.yaml", "expectations/market.json"):
+        (settings.project_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / name, settings.project_dir / name)
+    (settings.sources_dir / "market").mkdir()
+    file = settings.sources_dir / "market/market.csv"
+    file.write_text("month,reported_on,volume\n2026-02,2026-03-05,90000.00\n2026-03,2026-04-05,1.25\n")
+    told = [ingest(settings, "market", DateRange(day, day)) for day in (date(2026, 3, 5), date(2026, 4, 5))]
+    assert [result.conformed for result in told] == [1, 1]
+    checks = rows(settings, "SELECT batch_date, column_name FROM ops.validations WHERE status = 'failed'")
+    assert checks == [(date(2026, 4, 5), "market_size")]
+    score(settings, DAY)
+    [warning] = [words for words in publish(settings, DAY).warnings if "market_share" in words]
+    assert "market_share is not known in 2026-03" in warning
+    shares = rows(settings, "SELECT period, market_share, revenue FROM crm.value_by_period ORDER BY period")
+    assert [share is None for _, share, _ in shares] == [True, False, True, True]
+    assert float(shares[1][1]) == pytest.approx(float(shares[1][2]) / 90_000, abs=1e-6)
 
 
 def test_a_horizon_in_months_has_the_days_of_the_calendar(settings: Settings, trained: Path, tmp_path: Path) -> None:
