@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ddcrm.features.columns import texts_as_objects
 from ddcrm.models.rfm import RfmScores, rfm_code, rfm_scores
 from ddcrm.scoring.forecast import Forecast, forecast, more_columns
 from ddcrm.scoring.models import ScoringModels
@@ -160,13 +161,6 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
     if pa.types.is_string(column.type):
         return texts_as_objects(column)
     return np.asarray((column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column).to_numpy())
-
-
-def texts_as_objects(column: pa.ChunkedArray) -> NDArray[np.object_]:
-    """A column of few different texts as an array that holds each of them once, None where there is none."""
-    encoded = column.combine_chunks().dictionary_encode()
-    texts = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
-    return texts[encoded.indices.fill_null(len(texts) - 1).to_numpy()]
 
 
 def _sorted(features: pa.Table) -> pa.Table:

@@ -14,10 +14,13 @@ import ddcrm
 MODEL_CODE = (
     "models",
     "features",
+    "lake/asof.py",
+    "pipeline/train.py",
     "scoring/value.py",
     "scoring/forecast.py",
     "scoring/heuristics.py",
     "scoring/intervals.py",
+    "scoring/models.py",
     "training/fit.py",
     "training/segments.py",
     "training/metrics.py",
@@ -27,7 +30,6 @@ MODEL_CODE = (
     "training/champion.py",
     "training/regressions.py",
 )
-MODEL_LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops")
 SCORE_CODE = (
     "models",
     "features",
@@ -37,7 +39,7 @@ SCORE_CODE = (
     "pipeline/day.py",
     "pipeline/staged.py",
 )
-SCORE_LIBRARIES = (*MODEL_LIBRARIES, "duckdb", "ibis-framework", "pandas", "pyarrow")
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops", "duckdb", "ibis-framework", "pandas", "pyarrow")
 
 
 def digest_of(value: Any) -> str:
@@ -45,7 +47,7 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def library_versions(names: Iterable[str] = MODEL_LIBRARIES) -> dict[str, str]:
+def library_versions(names: Iterable[str] = LIBRARIES) -> dict[str, str]:
     """The installed versions of the libraries."""
     return {name: version(name) for name in names}
 
@@ -67,7 +69,7 @@ def model_fingerprint() -> str:
 
 def score_fingerprint() -> str:
     """Digest of all that scores depend on besides data, models and settings."""
-    return digest_of({"code": code_digest(SCORE_CODE), "libraries": library_versions(SCORE_LIBRARIES)})
+    return digest_of({"code": code_digest(SCORE_CODE), "libraries": library_versions()})
 
 
 def model_version(as_of: object, card: Mapping[str, Any]) -> str:
@@ -77,4 +79,6 @@ def model_version(as_of: object, card: Mapping[str, Any]) -> str:
 
 
 def _sources(path: Path) -> Iterable[Path]:
+    if not path.exists():
+        raise FileNotFoundError(path)
     return [path] if path.is_file() else path.rglob("*.py")

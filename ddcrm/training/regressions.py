@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddcrm.errors import InsufficientDataError
+from ddcrm.features.columns import texts_as_objects
 from ddcrm.features.families import FEATURE_TYPES
 from ddcrm.models.regression import KINDS, LEAST_ROWS, SpendRegression
 from ddcrm.progress import point
-from ddcrm.scoring.scores import texts_as_objects
 from ddcrm.training.fit import Fitted
 from ddcrm.training.metrics import Measures, compare
 
