@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ddcrm.cli.output import Output
+from ddcrm.training.said import sentence, silence
 
 _HEADER = ("method", "MAE", "RMSE", "bias", "total/true", "rank corr.", "top tenth", "in 90 %", "orders MAE", "Brier")
 _SPEND = ("mae", "rmse", "bias", "total_ratio", "spearman", "top_decile", "coverage")
@@ -17,23 +18,9 @@ def show(out: Output, found: Mapping[str, Any]) -> None:
             f"their spend in the {found['holdout_days']} days after it")  # fmt: skip
     methods = found["methods"].items()
     out.table([_row(name, one) for name, one in methods if "spend" in one], _HEADER)
-    for why, names in _silent(found).items():
-        out.say(f"    {', '.join(names)} may not speak: {why}")
+    for words in silence(found):
+        out.say(f"    {words}")
     out.say(sentence(found))
-
-
-def sentence(found: Mapping[str, Any]) -> str:
-    """Who speaks, and why."""
-    return f"{found['champion']} speaks of value: {found['reason']}; P(alive) by {found['alive'] or 'nobody'}"
-
-
-def _silent(found: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The methods that may not speak, by reason."""
-    reasons: dict[str, list[str]] = {}
-    for name, one in found["methods"].items():
-        if why := one.get("failed") or found["barred"].get(name):
-            reasons.setdefault(why, []).append(name)
-    return reasons
 
 
 def _row(name: str, one: Mapping[str, Any]) -> list[str | None]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ddcrm.cli.backtest import sentence
 from ddcrm.cli.output import Output
+from ddcrm.training.said import sentence
 
 if TYPE_CHECKING:
     from datetime import date

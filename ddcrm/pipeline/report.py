@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from ddcrm.report.page import Section
     from ddcrm.report.tracking import Tracked
 
-_DAYS = {1.0: "day", 7.0: "week"}
-
 
 @dataclass(frozen=True)
 class ReportResult:
@@ -52,7 +50,7 @@ def report(settings: Settings, as_of: date | None = None, out: Path | None = Non
              sections.origin_section(day)]  # fmt: skip
     file = out or settings.state_dir / "reports" / f"{day.as_of}.html"
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_text(file, render(Page(f"Customers as of {day.as_of}", sections.facts(day), parts)))
+    write_text(file, render(Page(f"Customers as of {day.as_of}", sections.facts(day, _horizon(settings)), parts)))
     return ReportResult(day.as_of, file, tuple(part.title for part in parts))
 
 
@@ -61,13 +59,16 @@ def _value(settings: Settings, day: Any) -> list[Section]:
 
     back_test = _back_test(settings, day.as_of)
     tracked = _tracked(settings, day.as_of, back_test)
-    parts = [sections.value_section(day, back_test, tracked)]
+    parts = [sections.value_section(day, back_test, tracked, _horizon(settings))]
     if not isinstance(tracked, str):
-        unit_days = settings.value.unit_days
-        unit = _DAYS.get(unit_days, f"{unit_days:g}-day period")
-        tenure = (day.as_of - tracked.days[0]).days / 2 / unit_days
-        parts.append(sections.model_section(tracked.model, unit, tenure, round(90 / unit_days)))
+        tenure_days = (day.as_of - tracked.days[0]).days / 2
+        parts.append(sections.model_section(tracked.model, tracked.alive, tenure_days, settings.value.unit_days))
     return parts
+
+
+def _horizon(settings: Settings) -> str:
+    """The horizon of value in words."""
+    return settings.value.horizon or f"{settings.value.horizon_days} days"
 
 
 def _back_test(settings: Settings, as_of: date) -> dict[str, Any] | None:
@@ -81,7 +82,7 @@ def _back_test(settings: Settings, as_of: date) -> dict[str, Any] | None:
 
 
 def _tracked(settings: Settings, as_of: date, back_test: dict[str, Any] | None) -> Tracked | str:
-    """The model of purchases that the champion takes beside what came, or why there is none."""
+    """The models of purchases and of P(alive) that the champion takes beside what came, or why there is none."""
     from ddcrm.lake.engine import Engine
     from ddcrm.report.tracking import track
     from ddcrm.training.backtest import Split
@@ -89,13 +90,14 @@ def _tracked(settings: Settings, as_of: date, back_test: dict[str, Any] | None) 
 
     if back_test is None:
         return "no back-test has been run"
-    name = next((name for name in (back_test["orders"], back_test["alive"]) if name in PURCHASE_MODELS), None)
+    orders, alive = (name if name in PURCHASE_MODELS else None for name in (back_test["orders"], back_test["alive"]))
+    name = orders or alive
     if name is None:
         return "no model of purchases speaks"
     split = Split(date.fromisoformat(back_test["cut"]), back_test["holdout_days"])
     last = date.fromordinal(split.cut.toordinal() + split.holdout_days)
     try:
         with Engine(settings) as engine:
-            return track(engine, max(last, as_of), Split(split.cut, (max(last, as_of) - split.cut).days), name)
+            return track(engine, max(last, as_of), Split(split.cut, (max(last, as_of) - split.cut).days), name, alive)
     except (ModelError, MissingDataError) as error:
         return str(error.message)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_NUMBER = re.compile(r"[-+]?[\d,]+(\.\d+)?( %)?")
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,12 @@ class Table:
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+
+    @property
+    def numbers(self) -> list[bool]:
+        """Which columns hold nothing but numbers, and some."""
+        columns = [[cell for cell in column if cell] for column in zip(*self.rows, strict=True)]
+        return [bool(column) and all(map(_NUMBER.fullmatch, column)) for column in columns]
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,10 @@ def render(page: Page) -> str:
 def _drawn(section: Section) -> dict[str, Any]:
     from markupsafe import Markup
 
-    from ddcrm.report.style import svg
+    from ddcrm.report.style import WIDTH, svg
 
-    figures = [Markup(svg(figure)) for figure in section.figures]  # noqa: S704 - drawn here; matplotlib escapes texts
+    figures = [
+        {"svg": Markup(svg(figure)), "wide": figure.get_figwidth() > WIDTH}  # noqa: S704 - drawn here; matplotlib escapes texts
+        for figure in section.figures
+    ]
     return {"title": section.title, "words": section.words, "figures": figures, "tables": section.tables}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ddcrm.features.units import in_units
 from ddcrm.report import segment_figures, value_figures
 from ddcrm.report.page import Section, Table
 from ddcrm.report.published import PublishedDay
+from ddcrm.training.said import sentence, silence, silent
 
 if TYPE_CHECKING:
     from ddcrm.report.tracking import Tracked
@@ -18,29 +20,41 @@ _PROFILE = (
 )  # fmt: skip
 
 
-def facts(day: PublishedDay) -> dict[str, str]:
-    """The line of numbers on top."""
+_UNITS = {1.0: "day", 7.0: "week"}
+_AHEAD_DAYS = 90
+
+
+def facts(day: PublishedDay, horizon: str) -> dict[str, str]:
+    """The line of numbers on top; horizon: of value, in words."""
     totals = day.totals
     found = {"customers": f"{totals['customers']:,}"}
     if totals["valued"]:
-        found["value of the next year"] = f"{totals['clv']:,.0f}"
+        found[f"value of the next {horizon}"] = f"{totals['clv']:,.0f}"
         found["purchase days expected in 90 days"] = f"{totals['orders_90d']:,.0f}"
     if totals["p_alive"] is not None:
         found["mean P(alive)"] = f"{totals['p_alive']:.2f}"
     return found
 
 
-def value_section(day: PublishedDay, back_test: Mapping[str, Any] | None, tracked: Tracked | str) -> Section:
-    """Value: who speaks and why, deciles, and the model beside what came (or why there is none)."""
-    words, figures = [], []
+def value_section(
+    day: PublishedDay, back_test: Mapping[str, Any] | None, tracked: Tracked | str, horizon: str
+) -> Section:
+    """Value: who speaks and why, deciles, and the model beside what came (or why there is none).
+
+    horizon: of value, in words.
+    """
+    words: list[str] = []
+    figures: list[Any] = []
     if day.totals["withheld"]:
         words.append(f"Withheld: {day.totals['withheld']}.")
     if back_test:
-        words.append(f"{back_test['champion']} speaks of value: {back_test['reason']}.")
+        words += [f"{said}." for said in (sentence(back_test), *silence(back_test))]
         spend = {name: one["spend"] for name, one in back_test["methods"].items() if one.get("spend")}
-        figures.append(value_figures.back_test(spend, back_test["champion"]))
+        barred = [name for names in silent(back_test).values() for name in names]
+        figures.append(value_figures.back_test(spend, back_test["champion"], barred))
     if day.found["deciles"]:
-        figures.append(value_figures.value_deciles([row["clv"] for row in day.found["deciles"]]))
+        title = f"Value of the next {horizon} by decile of customers"
+        figures.append(value_figures.value_deciles([row["clv"] for row in day.found["deciles"]], title=title))
     if isinstance(tracked, str):
         return Section("Value", [*words, f"No model of purchases beside what came: {tracked}."], figures)
     return Section("Value", words, [*figures, *_tracked(tracked)])
@@ -56,13 +70,18 @@ def _tracked(found: Tracked) -> list[Any]:
     ]
 
 
-def model_section(model: Any, unit: str, tenure: float, horizon: float) -> Section:
-    """What the model of purchases says of any history."""
+def model_section(model: Any, alive: Any, tenure_days: float, unit_days: float) -> Section:
+    """What the models of purchases and of P(alive) (None where none speaks) say of any history."""
+    tenure, horizon = in_units(tenure_days, unit_days), in_units(float(_AHEAD_DAYS), unit_days)
+    unit = _UNITS.get(unit_days, f"{unit_days:g}-day period")
+    asked: tuple[tuple[Any, Any], ...] = ((model, "expected_purchases"), (alive, "p_alive"))
     figures = [
-        value_figures.frequency_recency(model, what, tenure=tenure, horizon=horizon, unit=unit)
-        for what in ("expected_purchases", "p_alive")
+        value_figures.frequency_recency(one, what, tenure=tenure, horizon=horizon, unit=unit)
+        for one, what in asked
+        if one is not None
     ]
-    return Section(f"What {type(model).__name__} says of a history", (), figures)
+    words = [] if alive is not None else ["No model speaks of P(alive)."]
+    return Section("What the models say of a history", words, figures)
 
 
 def segment_sections(day: PublishedDay) -> list[Section]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ddcrm.report.style import BLUE, CYCLE, GREEN, GREY, RED, figure, heat_map, labelled, thousands
+from ddcrm.report.style import BLUE, CYCLE, GREEN, GREY, RED, WIDE, WIDTH, figure, heat_map, labelled, styled, thousands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Rows = Sequence[Mapping[str, Any]]
 
 
+@styled
 def rfm_grid(rows: Rows) -> Figure:
     """Customers by recency and frequency score, coloured by their mean monetary value.
 
@@ -25,7 +26,7 @@ def rfm_grid(rows: Rows) -> Figure:
     for row in rows:
         values[5 - row["r"], row["f"] - 1] = row["monetary_value"]
         counts[5 - row["r"], row["f"] - 1] = row["customers"]
-    made, axes = figure("RFM: customers by recency and frequency, coloured by monetary value", height=4.6)
+    made, axes = figure("RFM: customers by recency and frequency", height=4.6)
     image = heat_map(axes, values, [str(n) for n in range(5, 0, -1)], [str(n) for n in range(1, 6)])
     middle = np.nanmean([np.nanmax(values), np.nanmin(values)]) if counts.any() else 0
     for (row_, column), count in np.ndenumerate(counts):
@@ -37,13 +38,19 @@ def rfm_grid(rows: Rows) -> Figure:
     return made
 
 
+@styled
 def sizes_over_time(rows: Rows, scheme: str) -> Figure:
-    """Customers of each segment of a scheme over the published days; rows: as_of, segment, customers."""
+    """Customers of each segment of a scheme over the published days; rows: as_of, segment, customers.
+
+    Of one day alone there is a bar for each segment.
+    """
     days = sorted({row["as_of"] for row in rows})
     known = {(row["segment"], row["as_of"]): row["customers"] for row in rows}
     last = {name: known.get((name, days[-1]), 0) for name in {row["segment"] for row in rows}}
     names = sorted(last, key=lambda name: (-last[name], name))
-    made, axes = figure(f"Segments of {scheme} over time", width=8.2)
+    if len(days) == 1:
+        return _sizes(names, [last[name] for name in names], f"Segments of {scheme} on {days[0]}")
+    made, axes = figure(f"Segments of {scheme} over time")
     axes.set_prop_cycle(color=CYCLE)
     for number, name in enumerate(names):
         style = "-" if number < len(CYCLE) else "--"
@@ -57,6 +64,21 @@ def sizes_over_time(rows: Rows, scheme: str) -> Figure:
     return made
 
 
+def _sizes(names: Sequence[str], counts: Sequence[int], title: str) -> Figure:
+    made, axes = figure(title, height=1.2 + 0.32 * max(len(names), 4))
+    places = range(len(names))
+    axes.barh(places, counts, color=BLUE)
+    axes.invert_yaxis()
+    axes.set_yticks(places, names)
+    for place, count in zip(places, counts, strict=True):
+        axes.text(count, place, f" {count:,}", va="center", fontsize=8)
+    axes.margins(x=0.12)
+    labelled(axes, "customers", "segment")
+    thousands(axes, "x")
+    return made
+
+
+@styled
 def migration(rows: Rows, scheme: str) -> Figure:
     """Customers who went from one segment to another since the day before; rows: from_segment, to_segment, customers.
 
@@ -70,36 +92,40 @@ def migration(rows: Rows, scheme: str) -> Figure:
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(100 * counts, totals, out=np.full_like(counts, np.nan), where=counts > 0)
     size = 1.6 + 0.34 * len(sources)
-    made, axes = figure(
-        f"Migration in {scheme} since the day before, % of the segment left", width=8.2, height=max(size, 3)
-    )
+    made, axes = figure(f"Migration in {scheme} since the day before", height=max(size, 3))
     image = heat_map(axes, shares, sources, targets, "{:.1f}")
     axes.tick_params(axis="x", rotation=40)
     for label in axes.get_xticklabels():
         label.set_horizontalalignment("right")
     labelled(axes, "to", "from")
-    made.colorbar(image, ax=axes, label="%")
+    made.colorbar(image, ax=axes, label="% of those who were there")
     return made
 
 
+@styled
 def cohorts(rows: Rows) -> Figure:
-    """Retention by cohort and month since; rows: cohort, months_since, customers, retention."""
-    names = sorted({row["cohort"] for row in rows})[-24:]
-    months = 1 + max((row["months_since"] for row in rows if row["cohort"] in names), default=0)
+    """Retention by cohort and month since; rows: cohort, months_since, customers, retention.
+
+    Of the month of the first purchase, in which it is always everybody, nothing is shown.
+    """
+    later = [row for row in rows if row["months_since"]]
+    names = sorted({row["cohort"] for row in later})[-24:]
+    months = max((row["months_since"] for row in later if row["cohort"] in names), default=1)
     values, sizes = np.full((len(names), months), np.nan), dict.fromkeys(names, 0)
-    for row in rows:
+    for row in later:
         if row["cohort"] in sizes:
-            values[names.index(row["cohort"]), row["months_since"]] = 100 * row["retention"]
+            values[names.index(row["cohort"]), row["months_since"] - 1] = 100 * row["retention"]
             sizes[row["cohort"]] = row["customers"]
-    values[:, 0] = np.nan  # always everybody
     labels = [f"{name:%Y-%m} ({sizes[name]:,})" for name in names]
-    made, axes = figure("Retention by month of first purchase, %", width=9, height=1.4 + 0.25 * len(names))
-    image = heat_map(axes, values, labels, [str(n) for n in range(months)], "{:.0f}")
+    made, axes = figure("Retention by month of first purchase, %", width=WIDE if months > 12 else WIDTH,
+                        height=1.4 + 0.25 * len(names))  # fmt: skip
+    image = heat_map(axes, values, labels, [str(n + 1) for n in range(months)], "{:.0f}")
     labelled(axes, "months since the first purchase", "cohort (customers)")
     made.colorbar(image, ax=axes, label="% who bought")
     return made
 
 
+@styled
 def revenue_bridge(rows: Rows, period_days: int, split: str) -> Figure:
     """From the revenue of the period before to that of the last one, step by step; rows of revenue_tree for it."""
     total = next(row for row in rows if row["split"] == "total")
@@ -107,7 +133,7 @@ def revenue_bridge(rows: Rows, period_days: int, split: str) -> Figure:
         "customers", "orders_per_customer", "spend_per_order")  # fmt: skip
     parts = {row["node"]: float(row["change"]) for row in rows if row["split"] == split}
     steps = [(name, parts[name]) for name in order if name in parts]
-    names = ["before", *(name.replace("_", " ") for name, _ in steps), "after"]
+    names = ["before", *(name.replace("_per_", "\nper ") for name, _ in steps), "after"]
     made, axes = figure(f"What moved revenue: the last {period_days} days against the {period_days} before")
     level = float(total["revenue_before"])
     axes.bar(0, level, color=GREY)
@@ -118,29 +144,37 @@ def revenue_bridge(rows: Rows, period_days: int, split: str) -> Figure:
         level += change
     axes.bar(len(names) - 1, float(total["revenue_after"]), color=BLUE)
     axes.set_xticks(range(len(names)), names)
+    axes.use_sticky_edges = False  # a bar that hangs from the highest level would touch the title
+    axes.margins(y=0.1)
+    axes.set_ylim(bottom=min(0.0, axes.dataLim.y0 * 1.1))
     labelled(axes, "class of customer" if split == "class" else "factor", "revenue")
     thousands(axes)
     return made
 
 
+@styled
 def value_by_period(rows: Rows) -> Figure:
     """Revenue and profit by month; rows: period, revenue, profit (None where it is not known)."""
-    made, axes = figure("Revenue and profit by month")
+    profits = [np.nan if row["profit"] is None else float(row["profit"]) for row in rows]
+    made, axes = figure("Revenue and profit by month" if np.isfinite(profits).any() else "Revenue by month")
     periods = np.array([row["period"] for row in rows], dtype="datetime64[D]")
     axes.plot(periods, [float(row["revenue"]) for row in rows], color=GREY, marker="o", markersize=3, label="revenue")
-    profits = [np.nan if row["profit"] is None else float(row["profit"]) for row in rows]
     if np.isfinite(profits).any():
         axes.plot(periods, profits, color=BLUE, marker="o", markersize=3, label="profit")
-    labelled(axes, "month (the last one up to the day)", "money")
+    labelled(axes, "month (the last one up to the day)", "money" if len(axes.lines) > 1 else "revenue")
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     thousands(axes)
-    axes.legend(loc="upper left", frameon=False)
+    if len(axes.lines) > 1:
+        axes.legend(loc="best", frameon=False)
     made.autofmt_xdate(rotation=0, ha="center")
     return made
 
 
 def _sparse_days(axes: Any, days: Sequence[date]) -> None:
-    """At most eight of the days as ticks, the last one among them."""
-    step = -(-len(days) // 8)
-    shown = sorted(days[::-1][::step])
+    """At most nine of the days as ticks, the last one among them, none so near another that labels would touch."""
+    apart = (days[-1] - days[0]) / 8
+    shown = [days[-1]]
+    for day in reversed(days):
+        if shown[0] - day >= apart:
+            shown.insert(0, day)
     axes.set_xticks(shown, [f"{day:%m-%d}" for day in shown])

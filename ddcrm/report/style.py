@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+P = ParamSpec("P")
 
 BLUE, ORANGE, GREEN, RED, GREY = "#2f6690", "#e07a2d", "#4c956c", "#b23a48", "#8d99ae"
 CYCLE = (
@@ -26,6 +30,7 @@ CYCLE = (
     "#d19a66",
 )
 SEQUENTIAL = "viridis"
+WIDTH, WIDE = 6.6, 11.0  # inches of a figure in one of two columns of the page, and across both
 
 _SETTINGS: dict[Any, Any] = {
     "font.size": 9.0, "axes.titlesize": 11.0, "axes.titleweight": "bold", "axes.spines.top": False,
@@ -34,15 +39,26 @@ _SETTINGS: dict[Any, Any] = {
 }  # fmt: skip
 
 
-def figure(title: str, width: float = 7.2, height: float = 4.2) -> tuple[Figure, Axes]:
-    """A figure with one pair of axes, in inches; no global state of matplotlib is touched."""
-    import matplotlib as mpl
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A function whose figure looks as all of them; no global state of matplotlib is touched."""
+
+    @wraps(draw)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        import matplotlib as mpl
+
+        with mpl.rc_context(_SETTINGS):
+            return draw(*args, **kwargs)
+
+    return inside
+
+
+def figure(title: str, width: float = WIDTH, height: float = 4.0) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes, in inches; to be called in a function that is `styled`."""
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_SETTINGS):
-        made = Figure(figsize=(width, height), layout="constrained")
-        axes = made.add_subplot()
-        axes.set_title(title, loc="left")
+    made = Figure(figsize=(width, height), layout="constrained")
+    axes = made.add_subplot()
+    axes.set_title(title, loc="left")
     return made, axes
 
 
@@ -83,14 +99,14 @@ def thousands(axes: Axes, which: str = "y") -> None:
 
 
 def svg(made: Figure) -> str:
-    """The figure as an SVG element: no date in it, and its ids do not depend on the process."""
+    """The figure as an SVG element: no date and no metadata in it, and its ids do not depend on the process."""
     import matplotlib as mpl
 
     out = io.StringIO()
     with mpl.rc_context(_SETTINGS):
         made.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = out.getvalue()
-    return text[text.index("<svg") :]
+    return re.sub(r"\s*<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
 
 
 def png(made: Figure, dots_per_inch: int = 110) -> bytes:

@@ -23,10 +23,12 @@ AHEAD_DAYS = 90
 class Tracked:
     """The model; of each customer of the calibration: frequency, predicted and actual purchases in the holdout, (n,).
 
+    alive: the model that speaks of P(alive), None where none does; it may be another one.
     Cumulative repeat purchases of all customers by day: actual (NaN after as_of) and expected, (n days,) each.
     """
 
     model: Any
+    alive: Any
     holdout_days: int
     trained_to: date
     frequency: Floats
@@ -37,8 +39,10 @@ class Tracked:
     expected: Floats
 
 
-def track(engine: Engine, as_of: date, split: Split, name: str) -> Tracked:
+def track(engine: Engine, as_of: date, split: Split, name: str, alive: str | None) -> Tracked:
     """Fit the model `name` (training.fit.PURCHASE_MODELS) on the calibration and hold it against the holdout.
+
+    alive: the one that speaks of P(alive), if any, fitted on the same.
 
     Raises ModelError where the data do not carry the fit, MissingDataError where nobody had bought at the cut.
     """
@@ -53,15 +57,17 @@ def track(engine: Engine, as_of: date, split: Split, name: str) -> Tracked:
     holdout = read_holdout(engine, as_of, split)
     columns = holdout.known.columns
     with threadpool_limits(1):
-        model = fit_purchases(name, columns, engine.settings.value).estimator
+        fits = {one: fit_purchases(one, columns, engine.settings.value).estimator for one in {name, alive or name}}
+        model = fits[name]
         times = pd.DataFrame(model_times(columns, unit))
         predicted = model.expected_purchases(times, in_units(split.holdout_days, unit))
     days, born, repeats = _by_day(engine, as_of)
     actual = np.concatenate([np.cumsum(repeats), np.full(len(days) - len(repeats), np.nan)])
     frequency = np.asarray(columns["frequency"], dtype=np.float64)
     expected = _expected(model, born, len(days), unit)
-    return Tracked(model, split.holdout_days, split.cut, frequency, np.asarray(predicted), holdout.purchases, days,
-                   actual, expected)  # fmt: skip
+    speaks = fits[alive] if alive else None
+    return Tracked(model, speaks, split.holdout_days, split.cut, frequency, np.asarray(predicted), holdout.purchases,
+                   days, actual, expected)  # fmt: skip
 
 
 def _by_day(engine: Engine, as_of: date) -> tuple[list[date], Floats, Floats]:

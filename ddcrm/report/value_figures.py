@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ddcrm.report.style import BLUE, GREY, ORANGE, figure, labelled, thousands
+from ddcrm.report.style import BLUE, GREY, ORANGE, figure, labelled, styled, thousands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 _MOST = 7  # of the frequency classes of the calibration, "7+" is the last
 
 
+@styled
 def frequency_recency(
     model: Any, what: Literal["expected_purchases", "p_alive"], *, tenure: float, horizon: float, unit: str,
     most: int = 25,
@@ -35,8 +36,8 @@ def frequency_recency(
     grid = np.asarray(values, dtype=float).reshape(frequency.shape)
     grid[1:, 0] = np.nan  # who bought once has one recency
     grid[0, 1:] = np.nan  # nobody buys again at once
-    title = "P(alive)" if what == "p_alive" else f"Purchases expected within {horizon:g} {unit}s"
-    made, axes = figure(f"{title}, customers known for {tenure:.0f} {unit}s")
+    title = "P(alive)" if what == "p_alive" else f"Purchases expected within {horizon:.3g} {unit}s"
+    made, axes = figure(f"{title}, by {type(model).__name__}:\ncustomers known for {tenure:.3g} {unit}s")
     image = axes.imshow(grid, origin="lower", aspect="auto", cmap="viridis", extent=(-0.5, most + 0.5, 0, tenure))
     axes.grid(visible=False)
     labelled(axes, "purchases after the first", f"last purchase, {unit}s after the first")
@@ -44,6 +45,7 @@ def frequency_recency(
     return made
 
 
+@styled
 def calibration(frequency: Floats, predicted: Floats, actual: Floats, *, holdout_days: int, model: str) -> Figure:
     """Mean purchases in the holdout by purchases in the calibration: what was predicted, and what came; (n,) each."""
     classes = np.minimum(frequency.astype(int), _MOST)
@@ -60,6 +62,7 @@ def calibration(frequency: Floats, predicted: Floats, actual: Floats, *, holdout
     return made
 
 
+@styled
 def tracking(days: Sequence[date], actual: Floats, expected: Floats, *, trained_to: date, model: str) -> Figure:
     """Cumulative repeat purchases: what came (NaN for days to come) and what the model expects; (n days,) each."""
     made, axes = figure(f"Cumulative repeat purchases and forecast, {model}")
@@ -75,7 +78,8 @@ def tracking(days: Sequence[date], actual: Floats, expected: Floats, *, trained_
     return made
 
 
-def value_deciles(totals: Sequence[float], *, title: str = "Value of a year by decile of customers") -> Figure:
+@styled
+def value_deciles(totals: Sequence[float], *, title: str = "Value by decile of customers") -> Figure:
     """The sum of value of each tenth of the customers, the most valuable tenth first, and their cumulative share."""
     values = np.asarray(totals, dtype=float)
     made, axes = figure(title)
@@ -94,13 +98,21 @@ def value_deciles(totals: Sequence[float], *, title: str = "Value of a year by d
     return made
 
 
-def back_test(measures: Mapping[str, Mapping[str, float]], champion: str, measure: str = "mae") -> Figure:
-    """One measure of every method on the holdout, the best on top; the champion is marked."""
+@styled
+def back_test(
+    measures: Mapping[str, Mapping[str, float]], champion: str, barred: Collection[str] = (), measure: str = "rmse"
+) -> Figure:
+    """One measure of every method on the holdout (RMSE decides who speaks), the best on top.
+
+    The champion is marked, and so are the `barred` ones, who may not speak.
+    """
     names = sorted(measures, key=lambda name: (measures[name][measure], name), reverse=True)
     made, axes = figure(f"Back-test: {measure.upper()} of spend in the holdout", height=1.2 + 0.32 * len(names))
     values = [measures[name][measure] for name in names]
-    axes.barh(range(len(names)), values, color=[ORANGE if name == champion else BLUE for name in names])
-    axes.set_yticks(range(len(names)), [f"{name} (speaks)" if name == champion else name for name in names])
+    colours = {champion: ORANGE} | dict.fromkeys(barred, GREY)
+    axes.barh(range(len(names)), values, color=[colours.get(name, BLUE) for name in names])
+    marks = {champion: " (speaks)"} | dict.fromkeys(barred, " (may not)")
+    axes.set_yticks(range(len(names)), [name + marks.get(name, "") for name in names])
     for place, value in enumerate(values):
         axes.text(value, place, f" {value:,.2f}", va="center", fontsize=8)
     axes.margins(x=0.12)

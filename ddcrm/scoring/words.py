@@ -7,7 +7,8 @@ from decimal import Decimal
 
 def number(value: float) -> str:
     """With one decimal where it tells something."""
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.1f}"
+    value = round(value, 9)  # a mean of zeros may be -1e-17
+    return f"{value:z,.0f}" if value >= 100 or value == int(value) else f"{value:z.1f}"
 
 
 def percent(share: float) -> str:

@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 
 from ddcrm.models import MBGNBD
 from ddcrm.report import segment_figures, value_figures
-from ddcrm.report.style import png, svg
+from ddcrm.report.style import WIDTH, png, svg
+from ddcrm.scoring.schemes.rfm import NAMES as RFM_NAMES
+from tests.report.readable import unreadable
 
 DAY = date(2026, 6, 30)
 
@@ -31,6 +33,7 @@ def named(made: Figure) -> None:
         assert axes.get_title(loc="left") or axes.get_ylabel() or axes.get_xlabel()
     assert made.axes[0].get_xlabel()
     assert made.axes[0].get_ylabel()
+    assert unreadable(made) == []
 
 
 @pytest.fixture
@@ -76,10 +79,12 @@ def test_deciles_and_their_share() -> None:
 
 
 def test_the_back_test_marks_the_champion() -> None:
-    made = value_figures.back_test({"bgnbd": {"mae": 2.0}, "rate": {"mae": 3.0}}, "bgnbd")
+    measures = {"bgnbd": {"mae": 9.0, "rmse": 2.0}, "rate": {"mae": 1.0, "rmse": 3.0}, "ridge": {"mae": 0, "rmse": 1.0}}
+    made = value_figures.back_test(measures, "bgnbd", ["ridge"])
     named(made)
-    assert [label.get_text() for label in made.axes[0].get_yticklabels()] == ["rate", "bgnbd (speaks)"]
-    assert [patch.get_width() for patch in made.axes[0].patches] == [3.0, 2.0]  # type: ignore[attr-defined]
+    shown = [label.get_text() for label in made.axes[0].get_yticklabels()]
+    assert shown == ["rate", "bgnbd (speaks)", "ridge (may not)"]
+    assert [patch.get_width() for patch in made.axes[0].patches] == [3.0, 2.0, 1.0]  # type: ignore[attr-defined]
 
 
 def test_the_rfm_grid_counts() -> None:
@@ -102,12 +107,31 @@ def test_sizes_of_a_segment_that_was_not_there_are_zero() -> None:
     assert {line.get_label(): list(line.get_ydata()) for line in made.axes[0].lines} == {"a": [0, 3], "b": [2, 0]}
 
 
+def test_days_close_together_share_a_tick() -> None:
+    days = [DAY - timedelta(days=n) for n in (0, 1, 2, 14, 30, 31, 60, 85, 90)]
+    rows = [{"as_of": day, "segment": name, "customers": 3} for day in days for name in RFM_NAMES]
+    made = segment_figures.sizes_over_time(rows, "rfm")
+    named(made)
+    assert [label.get_text() for label in made.axes[0].get_xticklabels()][-1] == "06-30"
+
+
+def test_the_sizes_of_one_day_are_bars() -> None:
+    rows = [{"as_of": DAY, "segment": name, "customers": n} for name, n in (("a", 3), ("b", 1200))]
+    made = segment_figures.sizes_over_time(rows, "rfm")
+    named(made)
+    assert [label.get_text() for label in made.axes[0].get_yticklabels()] == ["b", "a"]
+    assert [patch.get_width() for patch in made.axes[0].patches] == [1200, 3]  # type: ignore[attr-defined]
+    assert texts(made) == [" 1,200", " 3"]
+
+
 def test_migration_is_a_share_of_those_who_were_there() -> None:
     moves = (("a", "a", 3), ("a", "b", 1), ("b", "b", 5))
     rows = [{"from_segment": start, "to_segment": end, "customers": n} for start, end, n in moves]
     made = segment_figures.migration(rows, "rfm")
     named(made)
     assert texts(made) == ["75.0", "25.0", "100.0"]
+    everybody = [{"from_segment": one, "to_segment": one, "customers": 5} for one in RFM_NAMES]
+    named(segment_figures.migration(everybody, "value_tier"))
 
 
 def test_cohorts_leave_the_first_month_away() -> None:
@@ -119,6 +143,20 @@ def test_cohorts_leave_the_first_month_away() -> None:
     named(made)
     assert texts(made) == ["25"]
     assert [label.get_text() for label in made.axes[0].get_yticklabels()] == ["2026-05 (40)"]
+    assert [label.get_text() for label in made.axes[0].get_xticklabels()] == ["1"]
+
+
+def test_cohorts_of_two_years_stand_across_the_page() -> None:
+    months = [date(2024 + n // 12, 1 + n % 12, 1) for n in range(24)]
+    rows = [
+        {"cohort": cohort, "months_since": n, "customers": 12_345, "retention": 0.5}
+        for place, cohort in enumerate(months)
+        for n in range(24 - place)
+    ]
+    made = segment_figures.cohorts(rows)
+    named(made)
+    assert made.get_figwidth() > WIDTH
+    assert len(made.axes[0].get_yticklabels()) == 23  # the last month has nothing after it
 
 
 def test_the_bridge_goes_from_before_to_after() -> None:
@@ -132,11 +170,14 @@ def test_the_bridge_goes_from_before_to_after() -> None:
         },
         {"split": "class", "node": "new", "change": Decimal(30)},
         {"split": "class", "node": "lost", "change": Decimal(-40)},
+        {"split": "factor", "node": "orders_per_customer", "change": Decimal(-5)},
+        {"split": "factor", "node": "spend_per_order", "change": Decimal(-5)},
     ]
     made = segment_figures.revenue_bridge(rows, 30, "class")
     named(made)
     assert heights(made) == [100, 30, -40, 90]
     assert [patch.get_y() for patch in made.axes[0].patches] == [0, 100, 130, 0]  # type: ignore[attr-defined]
+    named(segment_figures.revenue_bridge(rows, 90, "factor"))
 
 
 def test_value_by_period_without_costs_has_no_profit() -> None:
@@ -144,6 +185,8 @@ def test_value_by_period_without_costs_has_no_profit() -> None:
     made = segment_figures.value_by_period(rows)
     named(made)
     assert [line.get_label() for line in made.axes[0].lines] == ["revenue"]
+    assert made.axes[0].get_title(loc="left") == "Revenue by month"
+    assert made.axes[0].get_ylabel() == "revenue"
 
 
 def test_the_same_figure_is_the_same_bytes() -> None:

@@ -9,13 +9,20 @@ import pytest
 
 from ddcrm.dates import DateRange
 from ddcrm.errors import MissingDataError
+from ddcrm.models import MBGNBD, BetaGeoNBD
+from ddcrm.pipeline import report as pipeline
 from ddcrm.pipeline.ingest import ingest
 from ddcrm.pipeline.report import report
 from ddcrm.pipeline.score import publish, score
 from ddcrm.pipeline.train import train
 from ddcrm.report.page import Page, Section, Table, render
+from ddcrm.report.published import PublishedDay
+from ddcrm.report.sections import facts, model_section, value_section
+from ddcrm.report.tracking import Tracked
+from ddcrm.settings import Settings
 from tests.pipeline.reading import rows
 from tests.pipeline.shop import FIRST, Shop
+from tests.report.outside import references
 
 
 def test_a_published_day(tmp_path: Path, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,10 +43,95 @@ def test_a_published_day(tmp_path: Path, warehouse_url: str, monkeypatch: pytest
     assert f"<dd>{customers:,}</dd>" in page
     assert page.count("<svg") >= 10
     assert "C0001" not in page
-    assert 'src="http' not in page
+    assert references(page) == []
+    speaking = pipeline._back_test(settings, shop.last)
+    assert speaking is not None
+    tracked = pipeline._tracked(settings, shop.last, speaking | {"orders": "bgnbd", "alive": "mbgnbd"})
+    assert isinstance(tracked, Tracked)
+    assert [type(model) for model in (tracked.model, tracked.alive)] == [BetaGeoNBD, MBGNBD]
     assert report(settings, shop.last, tmp_path / "again.html").file.read_text("utf-8") == page
     with pytest.raises(MissingDataError, match="this day is not published"):
         report(settings, shop.last + timedelta(days=1))
+
+
+@pytest.mark.parametrize("unit_days", [1.0, 7.0, 180.0, 365.0])
+def test_the_history_is_in_units_of_the_models_however_long(unit_days: float) -> None:
+    model = MBGNBD.with_parameters(r=0.5, alpha=200 / unit_days, a=0.9, b=1.6)
+    section = model_section(model, model, 400.0, unit_days)
+    purchases, alive = ([made.axes[0].images[0].get_array()[-1, 5]] for made in section.figures)
+    X = {"frequency": [5.0], "recency": [400 / unit_days], "tenure": [400 / unit_days]}
+    assert purchases == pytest.approx(model.expected_purchases(X, 90 / unit_days))
+    assert purchases[0] > 0.5
+    assert alive == pytest.approx(model.p_alive(X))
+
+
+def test_p_alive_is_of_the_model_that_speaks_of_it() -> None:
+    orders = BetaGeoNBD.with_parameters(r=0.5, alpha=30.0, a=0.9, b=1.6)
+    alive = MBGNBD.with_parameters(r=0.5, alpha=30.0, a=0.9, b=1.6)
+    section = model_section(orders, alive, 40.0, 1.0)
+    titles = [made.axes[0].get_title(loc="left") for made in section.figures]
+    assert ["BetaGeoNBD" in title for title in titles] == [True, False]
+    assert ["MBGNBD" in title for title in titles] == [False, True]
+    assert section.figures[1].axes[0].images[0].get_array()[0, 0] == pytest.approx(
+        alive.p_alive({"frequency": [0.0], "recency": [0.0], "tenure": [40.0]})[0]
+    )
+    silent = model_section(orders, None, 40.0, 1.0)
+    assert (len(silent.figures), silent.words) == (1, ["No model speaks of P(alive)."])
+
+
+def test_the_horizon_of_value_is_the_settings() -> None:
+    totals = {"customers": 2, "valued": 2, "clv": 30, "orders_90d": 1, "p_alive": None, "withheld": None}
+    day = PublishedDay(FIRST, {"totals": [totals], "deciles": [{"clv": 20.0}, {"clv": 10.0}]})
+    for value, said in (({"horizon": "6 months"}, "6 months"), ({"horizon_days": 90}, "90 days"), ({}, "365 days")):
+        horizon = pipeline._horizon(Settings.model_validate({"value": value}))
+        assert facts(day, horizon)[f"value of the next {said}"] == "30"
+        made = value_section(day, None, "none", horizon).figures[0]
+        assert made.axes[0].get_title(loc="left") == f"Value of the next {said} by decile of customers"
+
+
+def test_who_may_not_speak_and_why_is_said() -> None:
+    measures = {name: {"rmse": 1.0} for name in ("rate_so_far", "ridge")}
+    back_test = {
+        "champion": "rate_so_far", "reason": "it is best", "alive": None, "barred": {"ridge": "it is of 90 days"},
+        "methods": {name: {"spend": one} for name, one in measures.items()} | {"mbgnbd": {"failed": "it is flat"}},
+    }  # fmt: skip
+    day = PublishedDay(FIRST, {"totals": [{"withheld": None}], "deciles": []})
+    section = value_section(day, back_test, "none", "90 days")
+    assert section.words[:3] == [
+        "rate_so_far speaks of value: it is best; P(alive) by nobody.",
+        "ridge may not speak: it is of 90 days.",
+        "mbgnbd may not speak: it is flat.",
+    ]
+
+
+def test_numbers_stand_to_the_right_by_column() -> None:
+    rows = [["a", "1,200", "20.0 %", "7a849d ..."], ["1", "-0.5", "", "05321b ..."]]
+    table = Table(["name", "rows", "share", "digest"], rows)
+    assert table.numbers == [False, True, True, False]
+    page = render(Page("t", {}, [Section("s", (), (), [table])]))
+    assert '<th class="number">rows</th>' in page
+    assert '<td class="number">20.0 %</td>' in page
+    assert "<td>05321b ...</td>" in page
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        '<a href="https://example.org">', "<a href='//example.org'>", '<a href="other.html">', '<img src="x.png">',
+        '<img srcset="x.png 2x">', '<link rel="stylesheet" href="#">', "<script>fetch('x')</script>",
+        '<p style="background: url(x.png)">', "<style>p { background: url('https://example.org/x') }</style>",
+        "<style>@import 'x.css';</style>", '<svg><use xlink:href="x.svg#a"/></svg>', '<path clip-path="url(x.svg#a)"/>',
+        '<meta http-equiv="refresh" content="0; url=x">', '<p onclick="go()">', '<form action="x">', '<base href="/">',
+        '<video poster="x">', "<iframe></iframe>",
+    ],
+)  # fmt: skip
+def test_whatever_a_page_would_ask_others_for_is_found(wrong: str) -> None:
+    assert references(f"<html><body><p>well</p>{wrong}</body></html>")
+
+
+def test_what_stands_in_the_page_itself_is_no_reference() -> None:
+    inside = '<a href="#s1">x</a><path clip-path="url(#p1)"/><image xlink:href="data:image/png;base64,AA"/>'
+    assert references(f"<html><body>{inside} fetch(x) url(x) https://example.org</body></html>") == []
 
 
 def test_what_the_data_say_is_escaped() -> None:

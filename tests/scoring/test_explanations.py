@@ -16,6 +16,7 @@ from ddcrm.scoring.models import ScoringModels
 from ddcrm.scoring.schemes.base import Day
 from ddcrm.scoring.scores import scored
 from ddcrm.scoring.tables import DaySegments, published_tables
+from ddcrm.scoring.words import number
 from ddcrm.settings import SegmentSettings, ValueSettings
 
 AMOUNT = r"(none|(?:at most|more than|at least|exactly) [\d.,]+(?: & at most [\d.,]+)?|[\d.,]+ to [\d.,]+)"
@@ -86,6 +87,13 @@ def test_read_as_a_person_reads_them_the_words_are_right_as_often_as_they_say(
         assert agreeing / len(rows) > 0.5, scheme
     assert checked > 15
     assert profiles["explanation"].str.startswith("not told apart by three questions; most often, as ").any()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(-1e-17, "0"), (-0.04, "0.0"), (0.25, "0.2"), (3.0, "3"), (1234.5, "1,234"), (-2.5, "-2.5")]
+)
+def test_a_number_in_words(value: float, words: str) -> None:
+    assert number(value) == words
 
 
 def test_words_for_every_kind_of_bound() -> None:
