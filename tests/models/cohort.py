@@ -18,13 +18,18 @@ Floats = NDArray[np.float64]
 
 
 def cdnow_summary(path: Path = CDNOW) -> pd.DataFrame:
-    """frequency, recency and tenure in weeks, and monetary_value, of the calibration period to 1997-09-30."""
+    """frequency, recency and tenure in weeks, and monetary_value, of the calibration period to 1997-09-30.
+
+    later: purchase days in the 39 weeks after it.
+    """
     names = ["master_id"] * (path == CDNOW) + ["customer", "date", "cds", "spent"]
     skip = 0 if path == CDNOW else 1  # the master file has a header
     lines = pd.read_csv(path, sep=r"\s+", header=None, names=names, skiprows=skip, dtype={"date": str})
     lines["date"] = pd.to_datetime(lines["date"], format="%Y%m%d")
     end = pd.Timestamp("1997-09-30")
-    days = lines[lines["date"] <= end].groupby(["customer", "date"], as_index=False)["spent"].sum()
+    every = lines.groupby(["customer", "date"], as_index=False)["spent"].sum()
+    days = every[every["date"] <= end]
+    later = every[(every["date"] > end) & (every["date"] <= end + pd.Timedelta(weeks=39))]
     first = days.groupby("customer")["date"].transform("min")
     repeats = days[days["date"] > first]
     dates = days.groupby("customer")["date"].agg(["min", "max", "count"])
@@ -33,6 +38,7 @@ def cdnow_summary(path: Path = CDNOW) -> pd.DataFrame:
             "frequency": dates["count"] - 1,
             "recency": (dates["max"] - dates["min"]).dt.days / 7,
             "tenure": (end - dates["min"]).dt.days / 7,
+            "later": later.groupby("customer").size().reindex(dates.index, fill_value=0),
             "monetary_value": repeats.groupby("customer")["spent"].mean().reindex(dates.index, fill_value=0.0),
         }
     )

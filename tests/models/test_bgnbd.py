@@ -48,18 +48,6 @@ def likelihood_of(X: pd.DataFrame) -> BgNbdLikelihood:
 
 
 class TestLiterature:
-    def test_fit_finds_the_published_parameters_of_cdnow(self, cdnow: pd.DataFrame) -> None:
-        model = BetaGeoNBD().fit(cdnow)
-        assert len(cdnow) == 2357
-        assert model.log_likelihood_ == pytest.approx(-9582.43, abs=0.01)
-        found = (model.r_, model.alpha_, model.a_, model.b_)
-        assert found == pytest.approx((0.2426, 4.4136, 0.7929, 2.4259), rel=0.005)
-
-    def test_cdnow_holdout_and_mean_p_alive_are_those_of_the_references(self, cdnow: pd.DataFrame) -> None:
-        model = BetaGeoNBD().fit(cdnow)
-        assert model.expected_purchases(cdnow, 39.0).sum() == pytest.approx(1653, abs=1)
-        assert model.p_alive(cdnow).mean() == pytest.approx(0.813, abs=0.001)
-
     @pytest.mark.parametrize(("x", "recency", "expected"), [(0, 0, -0.59947382), (200, 38, 100.7957)])
     def test_log_likelihood_at_the_published_stability_points(self, x: int, recency: int, expected: float) -> None:
         value = fitted(TYPICAL).log_likelihood(np.array([[x, recency, 40]]))[0]

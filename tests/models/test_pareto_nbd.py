@@ -92,23 +92,6 @@ def integrated_expectation(
 
 
 class TestLiterature:
-    def test_fit_finds_the_published_parameters_of_cdnow(self, cdnow: pd.DataFrame) -> None:
-        model = ParetoNBD().fit(cdnow)
-        assert model.log_likelihood_ == pytest.approx(-9594.98, abs=0.01)
-        assert learned(model) == pytest.approx((0.5532, 10.576, 0.6063, 11.67), rel=0.005)
-
-    def test_fit_finds_those_of_all_cdnow(self, cdnow_master: pd.DataFrame) -> None:
-        model = ParetoNBD().fit(cdnow_master)
-        assert len(cdnow_master) == 23570
-        assert model.log_likelihood_ == pytest.approx(-95415.12, abs=0.01)
-        assert learned(model) == pytest.approx((0.5974, 11.5857, 0.5222, 8.8278), rel=0.005)
-        assert model.expected_purchases(cdnow_master, 39.0).sum() == pytest.approx(17153, abs=1)
-
-    def test_cdnow_holdout_and_mean_p_alive_are_those_of_the_references(self, cdnow: pd.DataFrame) -> None:
-        model = ParetoNBD().fit(cdnow)
-        assert model.expected_purchases(cdnow, 39.0).sum() == pytest.approx(1666, abs=1)
-        assert model.p_alive(cdnow).mean() == pytest.approx(0.446, abs=0.001)
-
     @pytest.mark.parametrize("parameters", SETS)
     def test_equals_the_published_formula_with_two_2f1(self, parameters: tuple[float, ...]) -> None:
         r, alpha, s, beta = parameters
