@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,9 @@ def amend(draft: Draft, contract: Contract, change: Change) -> Amended:
 
 
 def _advice(change: Change) -> list[str]:
+    if change.kind == "rename_unclear":
+        return [*(f"{name}: {_figures(facts)}." for name, facts in change.facts["candidates"].items()),
+                "Set physicalName to the right one, or have the source mended."]  # fmt: skip
     said = {
         "column_missing": "It is needed: map another column to it, or have the source mended.",
         "key_duplicated": "The key may need another column: a key can't change within a source, use another folder.",
@@ -69,13 +72,16 @@ def _renamed(draft: Draft, contract: Contract, change: Change) -> Amended | None
 
 def _evidence(change: Change) -> list[str]:
     facts = change.facts
-    named = {"name": "names alike", "readable": "values readable", "known_values": "distinct values known from before",
-             "known_shapes": "values that look like those before", "score": "score"}  # fmt: skip
-    figures = ", ".join(f"{word} {facts[name]:.2f}" for name, word in named.items() if name in facts)
-    lines = [f"Renamed: {change.column} did not arrive, {facts['now']} did. Evidence (0 to 1): {figures}."]
+    lines = [f"Renamed: {change.column} did not arrive, {facts['now']} did. Evidence (0 to 1): {_figures(facts)}."]
     if "ratio" in facts:
         lines.append(f"Its median is {facts['ratio']:g} times that of {change.column} before.")
     return lines
+
+
+def _figures(facts: Mapping[str, Any]) -> str:
+    named = {"name": "names alike", "readable": "values readable", "known_values": "distinct values known from before",
+             "known_shapes": "values that look like those before", "score": "score"}  # fmt: skip
+    return ", ".join(f"{word} {facts[name]:.2f}" for name, word in named.items() if name in facts)
 
 
 def _unit(draft: Draft, contract: Contract, change: Change) -> Amended | None:

@@ -77,6 +77,7 @@ _ALWAYS: dict[str, tuple[Level, str]] = {
     # a batch against its contract
     "column_missing": ("breaking", "the contract reads it: no row can be conformed without it"),
     "column_renamed": ("breaking", "the contract reads it under its old name"),
+    "rename_unclear": ("breaking", "the contract reads it, and a person has to say which one it is"),
     "column_added": ("compatible", "nothing reads it; landing keeps it as text"),
     "column_case": ("compatible", "names are compared without regard to case"),
     "columns_reordered": ("compatible", "columns are known by their names"),

@@ -59,6 +59,7 @@ def _pair(what: str) -> Callable[[str, Facts], str]:
 _WORDS: dict[str, Callable[[str, Facts], str]] = {
     "column_missing": lambda name, _: f"{name} did not arrive",
     "column_renamed": _renamed,
+    "rename_unclear": lambda name, facts: f"{name} did not arrive, it may now be {' or '.join(facts['candidates'])}",
     "column_added": lambda name, _: f"{name} appeared, which the contract does not know",
     "column_case": lambda name, facts: f"{name} is written {facts['now']} now",
     "columns_reordered": lambda _, __: "the columns came in another order",

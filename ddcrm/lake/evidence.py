@@ -23,6 +23,7 @@ from ddcrm.lake.spellings import DATES, NUMBERS, Spelling
 READS = 0.95  # share of the values that a spelling must read
 _ROWS = 20_000  # rows of a batch that are looked at
 _BATCHES = 5  # earlier batches whose values are looked at
+_LANDED = 92  # of so many landed ones: some may have come under the new name already
 
 
 def landed_files(engine: Engine, source: str, day: date) -> list[str]:
@@ -114,35 +115,40 @@ def likenesses(
         return []
     now = f"({_head(landed_files(engine, contract.source, day))})"
     earlier = _earlier(engine, contract.source, day)
-    return [_likeness(engine, contract, one, two, now, earlier) for one in missing for two in added]
+    known = columns_by_day(engine, [(file, {LANDING_PARTITION: on}) for on in earlier for file in earlier[on]])
+    brought = {name: [on for on in sorted(known) if name.lower() in map(str.lower, known[on])][-_BATCHES:]
+               for name in missing}  # fmt: skip
+    files = {name: [file for on in days for file in earlier[on]] for name, days in brought.items()}
+    return [_likeness(engine, contract, one, two, now, files[one]) for one in missing for two in added]
 
 
-def _earlier(engine: Engine, source: str, day: date) -> list[tuple[str, dict[str, str]]]:
+def _earlier(engine: Engine, source: str, day: date) -> dict[str, list[str]]:
+    """The landed files of the days with rows before a day, by day."""
     listing = landing_table(engine.settings, source).listing(until(LANDING_PARTITION, day - timedelta(days=1)))
-    filled = [each for each in listing if not each[0].endswith("-empty.parquet")]
-    days = sorted({partition[LANDING_PARTITION] for _, partition in filled})[-_BATCHES:]
-    return [each for each in filled if each[1][LANDING_PARTITION] in days]
+    found: dict[str, list[str]] = {}
+    for file, partition in listing:
+        if not file.endswith("-empty.parquet"):
+            found.setdefault(partition[LANDING_PARTITION], []).append(file)
+    return {day: found[day] for day in sorted(found)[-_LANDED:]}
 
 
 def _likeness(
-    engine: Engine, contract: Contract, missing: str, added: str, now: str, earlier: list[tuple[str, dict[str, str]]]
+    engine: Engine, contract: Contract, missing: str, added: str, now: str, earlier: Sequence[str]
 ) -> Likeness:
+    """`earlier`: landed files that have the missing column."""
     column = source_column(contract, missing)
     text = missing_text(added, contract.null_values)
     cast = plain_cast(column, text, contract.timezone, to_strptime(column.format) if column.format else None)
     readable = "1.0" if column.transform else f"count(*) FILTER (({cast.value}) IS NOT NULL) / nullif(count({text}), 0)"
     share = engine.con.execute(f"SELECT {readable} FROM {now} AS _landed").fetchone()
-    known = columns_by_day(engine, earlier)
-    files = [file for file, partition in earlier
-             if missing.lower() in (name.lower() for name in known[partition[LANDING_PARTITION]])]  # fmt: skip
     like = Likeness(
         missing, added, float((share or [0])[0] or 0), typed=column.type != "string" and not column.transform
     )
-    if not files:
+    if not earlier:
         return like
     before = missing_text(missing, contract.null_values)
     values = _compared(engine, f"SELECT {text} AS v FROM {now} AS _landed",
-                       f"SELECT {before} AS v FROM ({_head(files)}) AS _landed")  # fmt: skip
+                       f"SELECT {before} AS v FROM ({_head(earlier)}) AS _landed")  # fmt: skip
     return replace(like, **values)
 
 

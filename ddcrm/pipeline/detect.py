@@ -155,15 +155,19 @@ def columns_named(contract: Contract, error: SchemaChangedError) -> tuple[list[s
 def missing_columns(
     engine: Engine, contract: Contract, day: date, missing: Sequence[str], added: Sequence[str]
 ) -> list[Change]:
-    """The columns that are gone, renamed where another one looks like them, and those that only appeared."""
+    """The columns that are gone, with what looks like them, and those that only appeared."""
     from ddcrm.contracts.renames import matched
 
     limits = engine.settings.changes
-    pairs = {like.missing: like for like in matched(evidence.likenesses(engine, contract, day, missing, added), limits)}
-    found = [Change("column_renamed", name, {"now": pairs[name].added, **pairs[name].facts(limits)})
-             if name in pairs else Change("column_missing", name) for name in missing]  # fmt: skip
-    taken = {like.added for like in pairs.values()}
-    return found + [Change("column_added", name) for name in added if name not in taken]
+    found = matched(evidence.likenesses(engine, contract, day, missing, added), limits)
+    renamed = {like.missing: Change("column_renamed", like.missing, {"now": like.added, **like.facts(limits)})
+               for like in found.renamed}  # fmt: skip
+    unclear = {name: Change("rename_unclear", name, {"candidates": {like.added: like.facts(limits) for like in likes}})
+               for name, likes in found.unclear.items()}  # fmt: skip
+    known = {**renamed, **unclear}
+    taken = {like.added for like in found.renamed}
+    return [*(known.get(name, Change("column_missing", name)) for name in missing),
+            *(Change("column_added", name) for name in added if name not in taken)]  # fmt: skip
 
 
 def _error(contract: Contract, breaking: Sequence[Found], **facts: str) -> SchemaChangedError:

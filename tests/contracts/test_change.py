@@ -30,6 +30,7 @@ PAIR = {"before": "a", "after": "b"}
 # the facts of each row of the tables, by kind and class
 EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {
     ("column_renamed", "breaking"): {"now": "total", "readable": 1.0},
+    ("rename_unclear", "breaking"): {"candidates": {"net": {}, "gross": {}}},
     ("column_case", "compatible"): {"now": "AMOUNT"},
     ("key_duplicated", "attention"): {"rows": 30, "share": 0.5, "usual": 0.01},
     ("key_duplicated", "breaking"): {"rows": 31, "share": 0.51, "usual": 0.01},
@@ -175,6 +176,23 @@ def test_factors(ratio: float, factor: float | None) -> None:
 # renames
 
 
+def pairs(*likes: Likeness) -> tuple[list[tuple[str, str]], dict[str, list[str]]]:
+    """What is renamed, and what may be one of several."""
+    found = matched(likes, LIMITS)
+    unclear = {missing: sorted(like.added for like in each) for missing, each in found.unclear.items()}
+    return [(like.missing, like.added) for like in found.renamed], unclear
+
+
+def number(
+    missing: str, added: str, ratio: float, known: float = 0.0, *, distinct: int = 50, flipped: bool = False
+) -> Likeness:
+    return Likeness(missing, added, 1.0, known, distinct, 1.0, ratio, flipped, typed=True)
+
+
+def text(missing: str, added: str, known: float, shaped: float = 1.0) -> Likeness:
+    return Likeness(missing, added, 1.0, known, 9, shaped)
+
+
 def test_the_best_pairs_are_taken_each_column_once() -> None:
     likes = [
         Likeness("amount", "total_cents", 1.0, 0.0, 50, 0.1, 99.0),
@@ -182,23 +200,77 @@ def test_the_best_pairs_are_taken_each_column_once() -> None:
         Likeness("status", "total_cents", 1.0, 0.0, 50, 0.0),
         Likeness("status", "state", 1.0, 1.0, 2, 1.0),
     ]
-    assert [(like.missing, like.added) for like in matched(likes, LIMITS)] == [
-        ("status", "state"), ("amount", "total_cents")
-    ]  # fmt: skip
+    assert pairs(*likes) == ([("status", "state"), ("amount", "total_cents")], {})
 
 
 def test_what_is_not_alike_is_no_rename() -> None:
-    assert matched([Likeness("amount", "weight", 1.0, 0.02, 50, 0.5, 7.0)], LIMITS) == []
-    assert matched([Likeness("amount", "amount_text", 0.2, 0.9, 50, 0.9)], LIMITS) == []
+    assert pairs(Likeness("amount", "weight", 1.0, 0.02, 50, 0.5, 7.0)) == ([], {})
+    assert pairs(Likeness("amount", "amount_text", 0.2, 0.9, 50, 0.9)) == ([], {})
 
 
 def test_a_number_that_is_left_over_goes_to_the_only_column_that_is_one() -> None:
     few = Likeness("amount", "total_cents", 1.0, 0.0, 2, 0.0, 300.0, typed=True)
-    text = Likeness("amount", "loyalty_tier", 0.0, typed=True)
-    assert matched([few, text], LIMITS) == [few]
-    assert matched([few, text, Likeness("amount", "weight", 1.0, typed=True)], LIMITS) == []
-    assert matched([few, Likeness("cost", "total_cents", 1.0, typed=True)], LIMITS) == []
-    assert matched([Likeness("note", "remark_2", 1.0, 0.0, 9, 0.1)], LIMITS) == []
+    words = Likeness("amount", "loyalty_tier", 0.0, typed=True)
+    assert pairs(few, words) == ([("amount", "total_cents")], {})
+    assert pairs(few, words, Likeness("amount", "weight", 1.0, typed=True)) == ([], {})
+    assert pairs(few, Likeness("cost", "total_cents", 1.0, typed=True)) == ([], {})
+    assert pairs(Likeness("note", "remark_2", 1.0, 0.0, 9, 0.1)) == ([], {})
+
+
+def test_a_number_of_another_size_and_name_is_left_to_a_person() -> None:
+    assert pairs(number("amount", "weight", 7.0)) == ([], {"amount": ["weight"]})
+    assert pairs(number("amount", "amount_jpy", 160.0)) == ([("amount", "amount_jpy")], {})
+
+
+UNCLEAR: dict[str, tuple[list[Likeness], dict[str, list[str]]]] = {
+    "net and gross": ([number("amount", "amount_net", 1.0), number("amount", "amount_gross", 1.19)],
+                      {"amount": ["amount_gross", "amount_net"]}),
+    "a name says little of amounts": ([number("amount", "net", 1.0), number("amount", "amount_gross", 1.19)],
+                                      {"amount": ["amount_gross", "net"]}),
+    "two in the other unit": ([number("amount", "net_cents", 100.0, flipped=True),
+                               number("amount", "gross_cents", 119.0, flipped=True)],
+                              {"amount": ["gross_cents", "net_cents"]}),
+    "the other unit and the same one": ([number("amount", "total_cents", 98.0, flipped=True),
+                                         number("amount", "total_gross", 1.2, 0.03)],
+                                        {"amount": ["total_cents", "total_gross"]}),
+    "another currency, and another number": ([number("amount", "amount_jpy", 160.0), number("amount", "weight", 1.0)],
+                                             {"amount": ["amount_jpy", "weight"]}),
+    "two texts": ([text("status", "state_a", 1.0), text("status", "state_b", 1.0)], {"status": ["state_a", "state_b"]}),
+    "one column for two": ([number("amount", "total", 1.0), number("cost", "total", 0.8)],
+                           {"amount": ["total"], "cost": ["total"]}),
+    "two for two": ([number("net", "a_1", 1.0), number("net", "a_2", 1.1), number("gross", "a_1", 0.9),
+                     number("gross", "a_2", 1.0)], {"net": ["a_1", "a_2"], "gross": ["a_1", "a_2"]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNCLEAR)
+def test_near_rivals_are_left_to_a_person(case: str) -> None:
+    likes, unclear = UNCLEAR[case]
+    assert pairs(*likes) == pairs(*reversed(likes)) == ([], unclear)
+
+
+CLEAR: dict[str, tuple[list[Likeness], list[tuple[str, str]]]] = {
+    "values that were there before": ([number("amount", "net", 1.0, 0.9), number("amount", "amount_gross", 1.19, 0.1)],
+                                      [("amount", "net")]),
+    "twice as large": ([number("amount", "total", 1.0), number("amount", "list_price", 2.0)], [("amount", "total")]),
+    "the other unit, and a small number": ([number("amount", "total_cents", 98.0, flipped=True),
+                                            number("amount", "loyalty_points", 0.3)], [("amount", "total_cents")]),
+    "two amounts, each its own": ([number("amount", "total", 1.0), number("amount", "unit_cost", 0.6),
+                                   number("cost", "total", 1.6), number("cost", "unit_cost", 1.0)],
+                                  [("cost", "unit_cost"), ("amount", "total")]),
+    "keys of one shape, by name": ([text("OrderNo", "order_number", 0.0), text("OrderNo", "customer", 0.0),
+                                    text("Cust", "order_number", 0.0), text("Cust", "customer", 0.0)],
+                                   [("OrderNo", "order_number"), ("Cust", "customer")]),
+    "texts that were there before": ([text("status", "state", 1.0), text("status", "stage", 0.0, 0.3)],
+                                     [("status", "state")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CLEAR)
+def test_a_rival_that_fits_worse_is_none(case: str) -> None:
+    likes, renamed = CLEAR[case]
+    found, unclear = pairs(*likes)
+    assert (sorted(found), unclear) == (sorted(renamed), {})
 
 
 @pytest.mark.parametrize(("one", "two", "least"), [("customer_no", "CustomerNo", 1.0), ("amount", "total_amount", 0.8),

@@ -32,6 +32,8 @@ BREAKING: dict[str, tuple[Spoil, str, str | None, list[str]]] = {
                        ["status may now be order_state", "100% of the distinct ones are known"]),
     "renamed and in cents": (renamed("amount", "total_cents", cents), "column_renamed", "amount",
                              ["amount may now be total_cents", "times as large"]),
+    "renamed, with a rival": (lambda number, row: {**renamed("amount", "net")(number, row), "gross": row["amount"]},
+                              "rename_unclear", "amount", ["amount did not arrive, it may now be net or gross"]),
     "key column renamed": (renamed("OrderNo", "order_number"), "column_renamed", "OrderNo",
                            ["OrderNo may now be order_number", "100% look like those before"]),
     "text in a number": (valued("amount", lambda *_: "free"), "type_changed", "amount",
