@@ -22,6 +22,8 @@ from ddcrm_restatement import RestatementApproval, propose, swap_in, work
 PUBLISHED = Asset("ddcrm_published", uri="ddcrm://warehouse/crm")
 DAY = {"type": ["null", "string"], "format": "date"}
 ID = "{{ ti.xcom_pull(task_ids='plan')['restatement'] }}"
+PLAN = "{{ ti.xcom_pull(task_ids='plan')['plan'] }}"
+COMPARISON = "{{ ti.xcom_pull(task_ids='restate')['comparison'] }}"
 
 
 @task(multiple_outputs=False)
@@ -62,12 +64,12 @@ with DAG(
     **DAG_DEFAULTS,
 ):
     approve_plan = RestatementApproval(
-        task_id="approve_plan", restatement=ID, response_timeout=timedelta(days=7),
+        task_id="approve_plan", restatement=ID, seen=PLAN, response_timeout=timedelta(days=7),
         subject=f"Restate {ID}?", body="{{ ti.xcom_pull(task_ids='plan')['text'] }}",
         doc_md="Waits for somebody to approve the plan; the ledger says who did.",
     )  # fmt: skip
     approve_changes = RestatementApproval(
-        task_id="approve_changes", restatement=ID, response_timeout=timedelta(days=7),
+        task_id="approve_changes", restatement=ID, seen=COMPARISON, response_timeout=timedelta(days=7),
         subject=f"Swap {ID} in?", body="{{ ti.xcom_pull(task_ids='restate')['text'] }}",
         doc_md="Waits for somebody to approve the changes, where they go beyond the limits of the settings.",
     )  # fmt: skip

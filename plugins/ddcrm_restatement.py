@@ -38,34 +38,38 @@ def _dates(first: str | None, last: str | None) -> DateRange | None:
 
 
 def work(restatement: str, jobs: int) -> dict[str, Any]:
-    """Do the work and compare; returns what may be seen by everybody who sees the run."""
+    """Do the work and compare; returns what may be seen by everybody who sees the run, and what an approval is of."""
     from ddcrm.pipeline.restate import restate as step
 
     compared = run_step(lambda: step(project_settings(), restatement, jobs=jobs))
     beyond = list(compared.beyond_limits)
     return {"restatement": restatement, "days": len(compared.document["days"]), "beyond_limits": beyond,
-            "text": changes_text(restatement, beyond)}  # fmt: skip
+            "comparison": compared.id, "text": changes_text(restatement, beyond)}  # fmt: skip
 
 
 def swap_in(restatement: str) -> dict[str, Any]:
-    """Make the restated days those that everybody reads; returns the digests that they have now."""
+    """Make the restated days those that everybody reads, and let go what earlier swaps replaced long enough ago."""
+    from ddcrm.pipeline.restate_swap import expire
     from ddcrm.pipeline.restate_swap import swap as step
 
     known = run_step(lambda: step(project_settings(), restatement, who=_starter()))
-    return {"restatement": known.id, "state": known.state, "days": len(known.days)}
+    expired = run_step(lambda: expire(project_settings(), who=_starter()))
+    return {"restatement": known.id, "state": known.state, "days": len(known.days), "expired": expired}
 
 
 class RestatementApproval(ApprovalOperator):
-    """Asks a person, where the restatement waits for an approval; the ledger says who gave it.
+    """Asks a person, where the restatement waits for an approval of what was `seen`: the ledger says who gave it.
 
+    seen: the id of the plan, or of the comparison, that is shown; an answer approves nothing else.
     Who may answer is whoever may change a run of the DAG: of the simple auth manager's roles user, op and admin, not
     viewer. Reject skips what follows and leaves the restatement as it is.
     """
 
-    template_fields = (*ApprovalOperator.template_fields, "restatement")
+    template_fields = (*ApprovalOperator.template_fields, "restatement", "seen")
 
-    def __init__(self, *, restatement: str, **values: Any) -> None:
+    def __init__(self, *, restatement: str, seen: str, **values: Any) -> None:
         self.restatement = restatement
+        self.seen = seen
         super().__init__(**values)
 
     def execute(self, context: Any) -> Any:
@@ -88,12 +92,12 @@ class RestatementApproval(ApprovalOperator):
         from ddcrm.warehouse.restate import restatement
 
         with opened(project_settings()) as ledger:
-            return restatement(ledger.warehouse, self.restatement).needs_approval
+            return restatement(ledger.warehouse, self.restatement).waits_for == self.seen
 
     def _approve(self, who: str) -> None:
         from ddcrm.pipeline.restate import approve
 
-        approve(project_settings(), self.restatement, who=who, why=f"answered to {self.task_id}")
+        approve(project_settings(), self.restatement, who=who, why=f"answered to {self.task_id}", seen=self.seen)
 
 
 def plan_text(plan: Mapping[str, Any], why: str) -> str:

@@ -26,22 +26,18 @@ def propose(out: Output, dates: DateRange | None, why: str, *, yes: bool, jobs: 
     if not yes:
         out.say(f"{found} waits: `ddcrm restate approve {found}`, then `ddcrm restate run {found}`")
         return
-    _approve(out, found, why)
+    steps.approve(out.settings, found, who=getpass.getuser(), why=why, seen=plan.id)  # the plan, and no comparison
     if work(out, found, jobs, page):
         swap(out, found, why)
 
 
 def approve(out: Output, restatement_id: str, why: str) -> None:
     """Approve what waits for it."""
-    _approve(out, restatement_id, why)
-    out.document["restatement"] = restatement_id
-    out.say(f"{restatement_id} is approved by {getpass.getuser()}")
-
-
-def _approve(out: Output, restatement_id: str, why: str) -> None:
     from ddcrm.pipeline.restate import approve
 
     approve(out.settings, restatement_id, who=getpass.getuser(), why=why or None)
+    out.document["restatement"] = restatement_id
+    out.say(f"{restatement_id} is approved by {getpass.getuser()}")
 
 
 def work(out: Output, restatement_id: str, jobs: int, page: Path | None) -> bool:
@@ -50,10 +46,19 @@ def work(out: Output, restatement_id: str, jobs: int, page: Path | None) -> bool
 
     comparison = restate(out.settings, restatement_id, jobs=jobs)
     _show_comparison(out, comparison, page)
-    if comparison.beyond_limits:
+    if waits := bool(comparison.beyond_limits) and _waits(out, restatement_id):
         out.say(f"approve it again, or drop it: `ddcrm restate approve {restatement_id}`, then "
                 f"`ddcrm restate swap {restatement_id}`")  # fmt: skip
-    return not comparison.beyond_limits
+    return not waits
+
+
+def _waits(out: Output, restatement_id: str) -> bool:
+    """Whether its comparison has to be approved: the same one may have been approved before."""
+    from ddcrm.pipeline.record import opened
+    from ddcrm.warehouse.restate import restatement
+
+    with opened(out.settings) as ledger:
+        return restatement(ledger.warehouse, restatement_id).needs_approval
 
 
 def _show_comparison(out: Output, comparison: Comparison, page: Path | None) -> None:

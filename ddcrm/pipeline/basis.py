@@ -45,11 +45,16 @@ class Basis:
 
     @classmethod
     def read(cls, settings: Settings, ledger: Ledger) -> Basis:
-        """As things are now. Read it before the lake: it may then be older than what is computed, and never newer."""
+        """As things are now. Read it before the lake: it may then be older than what is computed, and never newer.
+
+        For a swap tells the ledger before the lake, it is not read amid one.
+        """
         from ddcrm.contracts import load_contracts
+        from ddcrm.pipeline.restate_finish import settled
 
         contracts = load_contracts(settings.contracts_dir)
-        return cls(contracts, ledger.all_batches())
+        with settled(settings, ledger.warehouse, shared=True):
+            return cls(contracts, ledger.all_batches())
 
     def data(self, as_of: date, entities: Iterable[str] = SCORED_ON) -> str:
         """Digest of what could be read of these entities as of a day."""

@@ -60,9 +60,9 @@ def clean(settings: Settings, *, who: str) -> list[Leftover]:
     was removed before that is gone, the rest stays as it was.
     """
     from ddcrm.pipeline.record import opened
-    from ddcrm.pipeline.shadow import lake_gate
+    from ddcrm.pipeline.restate_finish import settled
 
-    with opened(settings) as ledger, ledger.run("clean"), lake_gate(settings, shared=False):
+    with opened(settings) as ledger, ledger.run("clean"), settled(settings, ledger.warehouse, shared=False):
         found = list(_all(settings, ledger.warehouse, who))
         for each in found:
             point("clean.removing", kind=each.kind, what=each.what)
@@ -119,24 +119,24 @@ def _restatements(settings: Settings, warehouse: Warehouse, who: str) -> Iterato
 
 
 def _replaced(settings: Settings, warehouse: Warehouse, who: str) -> Iterator[Leftover]:
-    from ddcrm.pipeline.restate_swap import expire
+    from ddcrm.pipeline.restate_swap import let_go
     from ddcrm.pipeline.shadow import restatements_dir
     from ddcrm.warehouse.leftovers import expirable
 
     for name, kept in expirable(warehouse, settings.restate.keep_days).items():
-        remove = partial(expire, settings, who=who)  # all of them at once; the others find nothing to do
+        remove = partial(let_go, settings, warehouse, who=who)  # all of them at once; the others find nothing to do
         yield _with(_folder("replaced", f"what {name} replaced", restatements_dir(settings) / name, remove), kept)
 
 
 def _abandoned(settings: Settings, warehouse: Warehouse, who: str) -> Iterator[Leftover]:
-    from ddcrm.pipeline.restate import give_up
+    from ddcrm.pipeline.restate import drop_with_work
     from ddcrm.pipeline.shadow import restatements_dir
     from ddcrm.warehouse.leftovers import untouched
 
     days = settings.clean.abandoned_days
     for name, kept in untouched(warehouse, days).items():
         folder, why = restatements_dir(settings) / name, f"nobody has touched it for {days} days"
-        remove = partial(_unless_locked, folder, partial(give_up, settings, name, who=who, why=why))
+        remove = partial(_unless_locked, folder, partial(drop_with_work, settings, warehouse, name, who=who, why=why))
         yield _with(_folder("abandoned", f"{name}, which nobody has touched", folder, remove), kept)
 
 

@@ -127,7 +127,7 @@ def _validate(engine: Engine, ledger: Ledger, source: str, dates: DateRange) -> 
     from ddcrm.contracts import load_source
     from ddcrm.pipeline.audit import audit
     from ddcrm.pipeline.detect import detect, results
-    from ddcrm.pipeline.shadow import lake_gate
+    from ddcrm.pipeline.restate_finish import settled
 
     counts: list[DayCounts] = []
     progress.point("validate.begin", source=source, dates=str(dates))
@@ -135,7 +135,7 @@ def _validate(engine: Engine, ledger: Ledger, source: str, dates: DateRange) -> 
     changes = detect(engine, ledger, load_source(engine.settings.contracts_dir, source), candidates)
     verdicts = [audit(engine, ledger, candidate, results(found))  # all, before any is accepted
                 for candidate, found in zip(candidates, changes, strict=True)]  # fmt: skip
-    with lake_gate(engine.settings, shared=True):
+    with settled(engine.settings, ledger.warehouse, shared=True):
         for candidate, verdict in zip(candidates, verdicts, strict=True):
             counts += accept_and_record(engine, ledger, candidate, verdict.failed).counts.values()
             candidate.remove()

@@ -49,6 +49,7 @@ class PlannedTraining:
 
     as_of: date
     reasons: Reasons
+    caused: bool = False  # whether it has a reason besides what else is restated
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class PlannedDay:
     digests: Mapping[str, str]
     rows: int
     reasons: Reasons
+    caused: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,19 @@ class Plan:
     def document(self) -> dict[str, Any]:
         """What a restatement keeps of it: the work, not what it depends on by chance, such as the time it takes."""
         return {"id": self.id, **self._work()}
+
+    def grew_from(self, document: Mapping[str, Any]) -> bool:
+        """Whether it is the plan of this document and, besides, only trainings and days that follow from its causes.
+
+        So it is after daily runs, which publish from what is to be restated as long as it is not swapped in.
+        """
+        now, known = self._work(), dict(document)
+        same = all(now[name] == known[name] for name in ("batches", "versions", "inputs"))
+        by_day = ("trainings", "days", "reasons")
+        kept = all(now[name].get(day) == value for name in by_day for day, value in known[name].items())
+        more = [each.caused for each in self.trainings if str(each.as_of) not in known["trainings"]]
+        more += [each.caused for each in self.days if str(each.as_of) not in known["days"]]
+        return same and kept and not any(more)
 
     def rows(self) -> dict[str, int]:
         """Rows to read again and to publish again."""

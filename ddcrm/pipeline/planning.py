@@ -149,17 +149,18 @@ def _trainings(
     found: list[PlannedTraining] = []
     for as_of in sorted({day for known in state.pointers.values() for day in known}):
         seen = once([*basis.seen(as_of, TRAINED_ON), *learned_from(state, basis, as_of)])
-        reasons = _restated_reasons(seen, restated)
+        causes: tuple[str, ...] = ()
         if _within(as_of, dates):
             now = training_made_by(state.settings, basis, as_of)
             for known in state.pointers.values():
                 if as_of in known:
                     before = known[as_of].get("made_by")
-                    reasons += day_reasons(before, training_now(now, basis, as_of, before))
+                    causes += day_reasons(before, training_now(now, basis, as_of, before))
+        reasons = _restated_reasons(seen, restated) + causes
         if found:
             reasons += (f"it follows the training as of {found[-1].as_of}",)
         if reasons:
-            found.append(PlannedTraining(as_of, tuple(dict.fromkeys(reasons))))
+            found.append(PlannedTraining(as_of, tuple(dict.fromkeys(reasons)), bool(causes)))
     return found
 
 
@@ -180,13 +181,15 @@ def _days(
         again = [each.as_of for each in trainings if each.as_of <= day.as_of]
         if again:
             reasons += (f"the models as of {again[-1]} are trained again",)
+        causes: tuple[str, ...] = ()
         if _within(day.as_of, dates):
             versions = models_of_day(*(_versions(state, each) for each in (day.as_of, day.as_of - timedelta(days=1))))
             data = data_of_day(basis, day.as_of, reads_of(day))
             now = day_made_by(state.settings, data, versions, actions, reads_of(day))
-            reasons += day_reasons(day.made_by, now, _late(seen, day))
-        if reasons:
-            found.append(PlannedDay(day.as_of, day.digests, day.rows, tuple(dict.fromkeys(reasons))))
+            causes = day_reasons(day.made_by, now, _late(seen, day))
+        if reasons or causes:
+            told = tuple(dict.fromkeys(reasons + causes))
+            found.append(PlannedDay(day.as_of, day.digests, day.rows, told, bool(causes)))
     return found
 
 

@@ -24,7 +24,7 @@ def opened(settings: Settings) -> Iterator[Ledger]:
 
     Raises WarehouseUnavailableError or WarehouseError before any work begins, so that nothing is half done.
     """
-    from ddcrm.pipeline.restate_swap import finish_unfinished
+    from ddcrm.pipeline.restate_finish import finish_unfinished
     from ddcrm.warehouse.connect import Warehouse
     from ddcrm.warehouse.ledger import Ledger
 

@@ -18,7 +18,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddcrm.atomic import locked, write_json
+from ddcrm.atomic import locked, try_locked, write_json
+from ddcrm.errors import RestatementError
 from ddcrm.lake.engine import storage_errors
 from ddcrm.settings import Settings
 from ddcrm.warehouse.ledger import Ledger
@@ -39,7 +40,10 @@ def restatements_dir(settings: Settings) -> Path:
 
 @contextmanager
 def lake_gate(settings: Settings, *, shared: bool) -> Iterator[None]:
-    """Who makes batches visible holds it shared, a swap or its undoing alone: neither happens amid the other."""
+    """Who makes batches or models visible holds it shared; who plans, swaps, undoes or cleans holds it alone.
+
+    Take it by `ddcrm.pipeline.restate_finish.settled`. Who holds it waits for no lock of a restatement's folder.
+    """
     with locked(restatements_dir(settings), shared=shared):
         yield
 
@@ -55,8 +59,24 @@ def make_shadow(settings: Settings, restatement_id: str) -> Settings:
     return settings.with_lake(lake)
 
 
+@contextmanager
+def alone_at_work(settings: Settings, restatement_id: str) -> Iterator[None]:
+    """Hold the lock that who works on a restatement holds; raises RestatementError where another process has it."""
+    folder = restatements_dir(settings) / restatement_id
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with try_locked(folder) as ours:
+        if not ours:
+            raise RestatementError("another process is at work on it", restatement=restatement_id,
+                                   hint="Wait for it, or stop it; then the same command again.")  # fmt: skip
+        yield
+
+
 def take_over(settings: Settings, old: str, new: str) -> None:
-    """Let another restatement go on with what one has done; nothing where that has done nothing."""
+    """Let another restatement go on with what one has done; nothing where it has something of its own.
+
+    Nobody may be at work on the old one, nor in the lake: a swap's record of what it does must not change its name.
+    """
     root = restatements_dir(settings)
     if (root / old).is_dir() and not (root / new).exists():
         (root / old).rename(root / new)

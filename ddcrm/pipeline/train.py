@@ -82,10 +82,14 @@ def train(settings: Settings, as_of: date, models: Sequence[str] | None = None) 
     """
     from ddcrm.pipeline.basis import Basis
     from ddcrm.pipeline.record import recorded
+    from ddcrm.pipeline.restate_finish import settled
     from ddcrm.training.fit import models_of
 
     names = _checked(models_of(settings.segments) if models is None else models)
-    with recorded(settings, "train", as_of=as_of) as ledger:
+    with (
+        recorded(settings, "train", as_of=as_of) as ledger,
+        settled(settings, ledger.warehouse, shared=True),  # registry and ledger must name the same versions
+    ):
         progress.point("train.begin", as_of=str(as_of), models=list(names))
         result, trained = train_on(settings, as_of, names, Basis.read(settings, ledger))
         for ref in trained:

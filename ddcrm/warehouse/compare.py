@@ -12,7 +12,7 @@ from ddcrm.progress import point
 from ddcrm.settings import RestateSettings
 from ddcrm.warehouse import compare_sql
 from ddcrm.warehouse.records import plain
-from ddcrm.warehouse.restatements import Restatement, find, move, wrong_state
+from ddcrm.warehouse.restatements import Restatement, digest_of, find, move, wrong_state
 
 if TYPE_CHECKING:
     from ddcrm.warehouse.connect import Warehouse
@@ -33,6 +33,11 @@ class Comparison:
 
     restatement_id: str
     document: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Short digest of all of it; what an approval of it is of (`Restatement.waits_for`)."""
+        return digest_of(self.document)[:12]
 
     @property
     def beyond_limits(self) -> tuple[str, ...]:
@@ -82,7 +87,7 @@ def comparison(warehouse: Warehouse, restatement_id: str) -> Comparison:
     with warehouse.session(RestatementError, restatement=restatement_id) as session:
         known = find(session, restatement_id)
     if known.comparison is None:
-        raise RestatementError("it was not compared yet", restatement=known.id, state=known.state)
+        raise RestatementError("it was not compared yet", restatement=known.id, state=known.state, hint=known.way_on)
     return Comparison(known.id, known.comparison)
 
 
@@ -187,13 +192,15 @@ def _share(part: Any, whole: Any) -> float | None:
 def _keep(
     session: Any, known: Restatement, staged: Mapping[date, Mapping[str, str]], document: Mapping[str, Any], who: str
 ) -> None:
-    """Keep the outcome, unless days were staged anew meanwhile."""
+    """Keep the outcome, unless days were staged anew meanwhile; the same as before leaves its approval standing."""
     from psycopg.types.json import Jsonb
 
     with session.transaction():
         now = find(session, known.id, lock=True)
         if not now.is_open or compare_sql.staged(session, known.id) != staged:
             raise wrong_state(now, "compared: its days were staged again meanwhile")
+        if now.state == "compared" and digest_of(now.comparison or {}) == digest_of(document):
+            return
         move(session, now, "compared", who, beyond_limits=document["beyond_limits"])
         query = "UPDATE ops.restatements SET comparison = %s WHERE id = %s"
         session.execute(query, [Jsonb(dict(document)), known.id])

@@ -11,8 +11,6 @@ for the day and the restatement, and outlive the process that loaded them; ops.r
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -23,8 +21,8 @@ from ddcrm.warehouse import restatements, staging
 from ddcrm.warehouse.compare import Comparison, compare
 from ddcrm.warehouse.loading import Audit, Loaded, Rows, check_names, load_day
 from ddcrm.warehouse.records import Batch, Publication, Reason, plain
-from ddcrm.warehouse.restate_swap import expire, swap, undo
-from ddcrm.warehouse.restatements import Restatement, find, move, note, wrong_state
+from ddcrm.warehouse.restate_swap import check_kept, expire, not_kept, swap, undo
+from ddcrm.warehouse.restatements import Restatement, digest_of, find, move, note, wrong_state
 
 if TYPE_CHECKING:
     from ddcrm.warehouse.connect import Warehouse
@@ -34,14 +32,18 @@ __all__ = [
     "Restatement",
     "approve",
     "begin",
+    "check_kept",
     "compare",
     "drop",
     "expire",
+    "extend",
+    "not_kept",
     "record_batches",
     "restatement",
     "restatements_known",
     "stage",
     "staged_days",
+    "state_of",
     "swap",
     "undo",
 ]
@@ -65,22 +67,46 @@ def begin(warehouse: Warehouse, plan: Mapping[str, Any], *, who: str, why: str) 
     return found
 
 
-def digest_of(plan: Mapping[str, Any]) -> str:
-    """sha256 of a plan's content."""
-    text = json.dumps(plain(plan), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+def approve(
+    warehouse: Warehouse, restatement_id: str, *, who: str, why: str | None = None, seen: str | None = None
+) -> None:
+    """Approve the plan, or, once it was compared, the comparison; nothing where nothing waits.
 
-
-def approve(warehouse: Warehouse, restatement_id: str, *, who: str, why: str | None = None) -> None:
-    """Approve the plan, or, once it was compared, the comparison; raises RestatementError where it is not open."""
+    seen: what somebody has looked at (`Restatement.waits_for` of that moment); None: what waits now. Raises
+    RestatementError where it is not open, or where what waits is another comparison than was seen.
+    """
     with warehouse.session(RestatementError, restatement=restatement_id) as session, session.transaction():
         known = find(session, restatement_id, lock=True)
         if not known.is_open:
             raise wrong_state(known, "approved")
+        waits = known.waits_for
+        if waits is None or (known.state != "planned" and seen == known.plan_id):
+            return  # a plan that was seen is approved already, and says nothing about a comparison
+        if seen not in (None, waits):
+            raise RestatementError("it was compared again since", restatement=known.id, hint=known.way_on)
         if known.state == "planned":
             move(session, known, "approved", who, why)
-        elif known.needs_approval:
+        else:
             note(session, known.id, "approved", who, why)
+
+
+def extend(warehouse: Warehouse, restatement_id: str, plan: Mapping[str, Any], *, who: str) -> None:
+    """Let an open restatement have a plan that has grown by what follows from it: its approval stands.
+
+    Raises RestatementError where it is not open.
+    """
+    with warehouse.session(RestatementError, restatement=restatement_id) as session, session.transaction():
+        known = find(session, restatement_id, lock=True)
+        if not known.is_open:
+            raise wrong_state(known, "extended")
+        restatements.extend(session, known, plain(plan), who)
+    point("restate.extended", restatement=restatement_id, days=len(plan["days"]))
+
+
+def state_of(warehouse: Warehouse, restatement_id: str) -> str | None:
+    """Its state; None where there is none of this id. Waits where a swap or undoing is at its commit."""
+    with warehouse.session(RestatementError, restatement=restatement_id) as session:
+        return restatements.state_of(session, restatement_id)
 
 
 def restatement(warehouse: Warehouse, restatement_id: str) -> Restatement:
@@ -175,9 +201,10 @@ def _may_stage(known: Restatement, as_of: date) -> Restatement:
     if not known.is_open:
         raise wrong_state(known, "staged")
     if known.state == "planned":
-        raise RestatementError("nobody has approved it yet", restatement=known.id, hint="`ddcrm restate approve ID`.")
+        raise RestatementError("nobody has approved it yet", restatement=known.id, hint=known.way_on)
     if as_of not in known.days:
-        raise RestatementError("the plan does not have this day", restatement=known.id, as_of=as_of)
+        hint = "Plan again: `ddcrm restate`."
+        raise RestatementError("the plan does not have this day", restatement=known.id, as_of=as_of, hint=hint)
     return known
 
 

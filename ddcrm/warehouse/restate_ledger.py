@@ -101,15 +101,6 @@ def replaced_at(session: Any, restatement_id: str) -> datetime:
     return found
 
 
-def is_expired(session: Any, restatement_id: str) -> bool:
-    """Whether a table that it replaced is not kept any more."""
-    query = (
-        "SELECT count(*) > 0 FROM ops.restatement_tables "
-        "WHERE restatement_id = %s AND before IS NOT NULL AND archived IS NULL"
-    )
-    return bool(session.execute(query, [restatement_id]).fetchone()[0])
-
-
 def expirable(session: Any, keep_days: int) -> list[str]:
     """The restatements that were swapped more than `keep_days` days ago, by the server's clock, and not expired yet."""
     query = (

@@ -96,14 +96,17 @@ def undo(
 def expire(warehouse: Warehouse, keep_days: int, *, who: str) -> list[str]:
     """Drop the replaced days of restatements that were swapped more than `keep_days` days ago; returns their ids."""
     with warehouse.session(RestatementError) as session:
-        expired = ledger.expirable(session, keep_days)
-        for restatement_id in expired:
+        expired = []
+        for restatement_id in ledger.expirable(session, keep_days):
             with session.transaction():
                 session.execute("SET LOCAL lock_timeout = '10s'")
                 known = find(session, restatement_id, lock=True)
+                if known.state != "swapped" or known.is_expired:
+                    continue  # another process was faster
                 for name in ledger.forget_archived(session, known.id):
                     session.execute(f'DROP TABLE crm_archive."{name}"')
                 note(session, known.id, "expired", who)
+                expired.append(known.id)
                 point("restate.expired", restatement=known.id)
         return expired
 
@@ -223,24 +226,37 @@ def _may_swap(session: Any, known: Restatement) -> None:
         raise wrong_state(known, "swapped before its days were staged and compared")
     if known.needs_approval:
         raise RestatementError("its comparison goes beyond the limits and has to be approved", restatement=known.id,
-                               because="; ".join(known.beyond_limits), hint="`ddcrm restate approve ID`.")  # fmt: skip
+                               because="; ".join(known.beyond_limits), hint=known.way_on)  # fmt: skip
     if missing := sorted(set(known.days) - {table.as_of for table in _tables(session, known.id)}):
-        raise RestatementError("not all days are staged", restatement=known.id, days=_some(missing))
+        raise RestatementError("not all days are staged", restatement=known.id, days=_some(missing),
+                               hint=f"Go on with the work: `ddcrm restate run {known.id}`.")  # fmt: skip
     published = ledger.published_digests(session, known.days)
     changed = [day for day, digests in known.days.items() if dict(digests) != published.get(day, {})]
     if changed:
-        hint = "Drop this restatement and plan again."
+        hint = "Plan again: `ddcrm restate` takes the work over as far as it fits."
         raise PlanOutdatedError("days were published since this was planned", restatement=known.id,
                                 days=_some(changed), hint=hint)  # fmt: skip
 
 
-def _may_undo(session: Any, known: Restatement) -> None:
+def check_kept(known: Restatement) -> None:
+    """Raise RestatementError unless it is swapped in, and what it replaced is kept."""
     if known.state != "swapped":
         raise wrong_state(known, "undone")
-    if ledger.is_expired(session, known.id):
-        raise RestatementError("the days that it replaced are not kept any more", restatement=known.id)
+    if known.is_expired:
+        raise not_kept(known)
+
+
+def not_kept(known: Restatement) -> RestatementError:
+    """The error for an undoing that comes too late."""
+    hint = ("There is no way back to it. Let the contract, the settings or the code be what the days shall be made by, "
+            "then `ddcrm restate`.")  # fmt: skip
+    return RestatementError("what it replaced is not kept any more", restatement=known.id, state=known.state, hint=hint)
+
+
+def _may_undo(session: Any, known: Restatement) -> None:
+    check_kept(known)
     if changed := ledger.published_since(session, known.id):
-        hint = "Undoing would take back what came later. Plan a restatement of these days instead."
+        hint = "Undoing would take back what came later. Plan a restatement of these days instead: `ddcrm restate`."
         raise PlanOutdatedError("days were published since this was swapped", restatement=known.id,
                                 days=_some(changed), hint=hint)  # fmt: skip
 

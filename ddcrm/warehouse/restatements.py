@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -10,6 +12,15 @@ from typing import Any
 from ddcrm.errors import RestatementError
 from ddcrm.warehouse.records import Record, plain
 
+NEXT = {
+    "planned": "Approve it: `ddcrm restate approve {0}`.",
+    "approved": "Do the work: `ddcrm restate run {0}`.",
+    "staging": "Go on with the work: `ddcrm restate run {0}`.",
+    "compared": "Swap it in: `ddcrm restate swap {0}`; or give it up: `ddcrm restate drop {0}`.",
+    "swapped": "Readers see it. Back: `ddcrm restate undo {0}`; `ddcrm plan` says what is to be restated now.",
+    "undone": "Plan again: `ddcrm restate`.",
+    "dropped": "Plan again: `ddcrm restate`.",
+}  # the way on from each state
 OPEN = ("planned", "approved", "staging", "compared")  # states in which a restatement can go on
 
 
@@ -55,6 +66,26 @@ class Restatement(Record):
         return tuple((self.comparison or {}).get("beyond_limits", ()))
 
     @property
+    def is_expired(self) -> bool:
+        """Whether what it replaced is not kept any more."""
+        return any(event.event == "expired" for event in self.events)
+
+    @property
+    def way_on(self) -> str:
+        """The commands that lead on from its state."""
+        if self.is_open and self.state == "compared" and self.needs_approval:
+            return (f"Look at it: `ddcrm restate show {self.id} --page FILE`; then `ddcrm restate approve {self.id}` "
+                    f"and `ddcrm restate swap {self.id}`, or `ddcrm restate drop {self.id}`.")  # fmt: skip
+        return NEXT[self.state].format(self.id)
+
+    @property
+    def waits_for(self) -> str | None:
+        """What somebody has to approve: the plan's id, or the digest of a comparison beyond the limits; or nothing."""
+        if not self.is_open or not self.needs_approval:
+            return None
+        return self.plan_id if self.state == "planned" else digest_of(self.comparison or {})[:12]
+
+    @property
     def needs_approval(self) -> bool:
         """Whether somebody has to approve before it goes on: the plan, or a comparison beyond the limits."""
         names = [event.event for event in self.events]
@@ -80,6 +111,23 @@ def listed(session: Any) -> list[str]:
     """The ids of all restatements, the newest first."""
     query = "SELECT id FROM ops.restatements ORDER BY length(id) DESC, id DESC"
     return [found for (found,) in session.execute(query).fetchall()]
+
+
+def state_of(session: Any, restatement_id: str) -> str | None:
+    """Its state, None where there is none of this id; waits for a transaction that a killed process has left."""
+    row = session.execute("SELECT state FROM ops.restatements WHERE id = %s FOR SHARE", [restatement_id]).fetchone()
+    return str(row[0]) if row else None
+
+
+def extend(session: Any, known: Restatement, plan: Mapping[str, Any], who: str) -> None:
+    """Let it have a plan that has grown; what was compared counts no longer, what was approved does."""
+    from psycopg.types.json import Jsonb
+
+    if known.state == "compared":
+        move(session, known, "staging", who)
+    query = "UPDATE ops.restatements SET plan_id = %s, plan = %s WHERE id = %s"
+    session.execute(query, [plan["id"], Jsonb(plain(plan)), known.id])
+    note(session, known.id, "extended", who, plan=plan["id"], days=len(plan["days"]))
 
 
 def insert(session: Any, plan_id: str, plan: Mapping[str, Any], versions: Mapping[str, Any], who: str, why: str) -> str:
@@ -120,7 +168,16 @@ def note(session: Any, restatement_id: str, event: str, who: str, why: str | Non
 
 def wrong_state(restatement: Restatement, wanted: str) -> RestatementError:
     """The error for what can't be done in this state."""
-    return RestatementError(f"it can't be {wanted}", restatement=restatement.id, state=restatement.state)
+    return RestatementError(
+        f"it can't be {wanted}", restatement=restatement.id, state=restatement.state, hint=restatement.way_on
+    )
+
+
+def digest_of(document: Mapping[str, Any]) -> str:
+    """sha256 of what is JSON-ready, the same before and after PostgreSQL kept it (which writes 1e22 as an integer)."""
+    values = json.loads(json.dumps(plain(document)), parse_int=float)
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _events(session: Any, restatement_id: str) -> tuple[Event, ...]:

@@ -50,7 +50,7 @@ class Lived:
     @contextmanager
     def copy(self, server: EmbeddedPostgres, folder: Path) -> Iterator[Shop]:
         """A shop of one's own, with a warehouse of its own in DDCRM_WAREHOUSE_URL."""
-        shutil.copytree(self.folder, folder)
+        shutil.copytree(self.folder, folder, symlinks=True)
         shop = Shop(folder)
         shop.rows = shop.history()
         with warehouse_of(server, self.database):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -72,6 +74,41 @@ def test_the_id_is_about_the_work_alone() -> None:
     plan = Plan(together([change(0)]), kept=("a",), seconds=3.0)
     assert plan.id == Plan(together([change(0)]), kept=("b",), seconds=4.0).id
     assert plan.id != Plan(together([change(1)])).id
+
+
+@pytest.mark.parametrize(
+    ("change", "grew"),
+    [
+        ({}, True),
+        ({"days": 1}, True),
+        ({"trainings": 1, "days": 2}, True),
+        ({"days": 1, "caused": True}, False),
+        ({"days": -1}, False),
+        ({"digest": "e"}, False),
+        ({"reasons": ("the settings have changed",)}, False),
+        ({"batches": ("it has landed again",)}, False),
+        ({"inputs": {"code": "2"}}, False),
+    ],
+)
+def test_a_plan_grows_by_what_follows_and_by_nothing_else(change: dict[str, Any], grew: bool) -> None:
+    before = grown().document()
+    assert grown(**change).grew_from(json.loads(json.dumps(before))) is grew
+
+
+def grown(
+    trainings: int = 0,
+    days: int = 0,
+    caused: bool = False,
+    digest: str = "d",
+    reasons: tuple[str, ...] = ("2 batches",),
+    batches: tuple[str, ...] = ("amount read otherwise",),
+    inputs: Any = None,
+) -> Plan:
+    """Three days and a training that follow from a batch, and some more."""
+    changed = together([BatchChange("orders", "orders", DAY, 9, "1.0.0", "1.1.0", batches, True)])
+    trained = tuple(PlannedTraining(DAY + timedelta(days=n), reasons, caused and n > 0) for n in range(1 + trainings))
+    listed = [PlannedDay(DAY + timedelta(days=n), {"t": digest}, 7, reasons, caused and n > 2) for n in range(3 + days)]
+    return Plan(changed, trained, tuple(listed), inputs=inputs or {"code": "1"})
 
 
 def test_seconds() -> None:

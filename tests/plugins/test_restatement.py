@@ -60,6 +60,31 @@ def test_half_a_range_is_refused(ends: tuple[str | None, str | None], monkeypatc
         ddcrm_restatement.propose()
 
 
+def test_a_swap_lets_go_what_is_kept_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ddcrm_restatement
+
+    from ddcrm.pipeline import restate_swap
+    from ddcrm.warehouse.restatements import Restatement
+
+    did: list[str] = []
+
+    def swap(settings: Any, restatement: str, *, who: str) -> Restatement:
+        did.append(f"swap {restatement} by {who}")
+        return Restatement(restatement, "p", {"days": {"2026-03-01": {}}}, "swapped", who, "", None, None, None)
+
+    def expire(settings: Any, *, who: str) -> list[str]:
+        did.append(f"expire by {who}")
+        return ["r1"]
+
+    monkeypatch.setattr(restate_swap, "swap", swap)
+    monkeypatch.setattr(restate_swap, "expire", expire)
+    monkeypatch.setattr(ddcrm_restatement, "project_settings", lambda: None)
+    monkeypatch.setattr(ddcrm_restatement, "_starter", lambda: "una")
+    told = ddcrm_restatement.swap_in("r2")
+    assert did == ["swap r2 by una", "expire by una"]
+    assert told == {"restatement": "r2", "state": "swapped", "days": 1, "expired": ["r1"]}
+
+
 def test_what_goes_beyond_the_limits_names_the_page() -> None:
     from ddcrm_restatement import changes_text
 

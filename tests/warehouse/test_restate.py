@@ -178,7 +178,7 @@ def test_a_day_that_was_published_since_it_was_planned_is_not_replaced(warehouse
     before = ledger_of(warehouse)
     with pytest.raises(PlanOutdatedError, match=f"published since this was planned.*days {DAYS[1]}") as caught:
         restate.swap(warehouse, found, who=WHO)
-    assert "plan again" in str(caught.value)
+    assert "Plan again: `ddcrm restate`" in str(caught.value)
     assert ledger_of(warehouse) == before
     publish(warehouse, DAYS[1:2], "old")  # the same content again: the same digest
     restate.swap(warehouse, found, who=WHO)
