@@ -71,7 +71,7 @@ class ValueSettings(_Group):
     margin: Decimal | None = Field(None, ge=0, le=1)  # profit as a share of revenue, for order lines without a cost
     min_customers: int = Field(50, ge=2)
     min_repeat_customers: int = Field(20, ge=2)
-    holdout_days: int = Field(90, ge=1)  # of the back-test; at most a third of the history
+    holdout_days: int | None = Field(None, ge=1)  # of the back-test; None: the horizon if the history allows, else 90
     min_history_days: int = Field(28, ge=3)
 
     @field_validator("horizon")

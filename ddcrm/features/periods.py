@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from ddcrm.features.purchases import counted_days, purchase_lines
@@ -11,9 +11,14 @@ from ddcrm.settings import PurchaseSettings
 
 if TYPE_CHECKING:
     import ibis
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from ddcrm.lake.engine import Engine
+
+LAST_PERIOD = ("last_purchase_days", "last_spend")
+"""Purchase days and net spend of a last period; how long it is, who asks says."""
 
 
 def period_totals(orders: ibis.Table, after: date, last: date, purchase: PurchaseSettings) -> ibis.Table:
@@ -48,3 +53,23 @@ def _computed(engine: Engine, known: date, after: date, last: date) -> pa.Table:
         return pa.schema(schema).empty_table()
     totals = period_totals(orders, after, last, engine.settings.purchase)
     return engine.ibis.to_pyarrow(totals.order_by("customer_id")).combine_chunks()
+
+
+def totals(ids: pa.ChunkedArray, found: pa.Table) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Purchase days and spend of the customers, (n,) each, from a table of `period_table`; 0 for who is not in it."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = pc.index_in(ids, found["customer_id"].combine_chunks())
+    columns = (pc.fill_null(found[name].cast(pa.float64()).take(rows), 0.0) for name in ("purchase_days", "spend"))
+    purchases, spend = (np.asarray(column.to_numpy(), dtype=np.float64) for column in columns)
+    return purchases, spend
+
+
+def with_last_period(engine: Engine, features: pa.Table, as_of: date, days: int) -> pa.Table:
+    """Features, customer_id among them, with what the last `days` days brought: the columns LAST_PERIOD, float64."""
+    found = totals(features["customer_id"], period_table(engine, as_of, as_of - timedelta(days=days), as_of))
+    for name, values in zip(LAST_PERIOD, found, strict=True):
+        features = features.append_column(name, [values])
+    return features

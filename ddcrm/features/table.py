@@ -83,7 +83,11 @@ def _with(engine: Engine, table: ibis.Table, family: Family, orders: ibis.Table,
 
 def required_features(engine: Engine, as_of: date, columns: Sequence[str]) -> pa.Table:
     """The same; raises MissingDataError where there are no orders, or no customer."""
-    features = feature_table(engine, as_of, columns)
+    return checked_features(feature_table(engine, as_of, columns), as_of)
+
+
+def checked_features(features: pa.Table | None, as_of: date) -> pa.Table:
+    """These features; raises MissingDataError where there are no orders, or no customer."""
     if features is not None and features.num_rows:
         return features
     message = "no orders have arrived" if features is None else "nobody has bought anything"

@@ -18,7 +18,7 @@ class Champion:
     """method: of the expected value; orders: of the expected purchases; alive: the model of P(alive), if there is one.
 
     versions: the version of each model that these need, from the same training. bands: intervals of a method that is
-    no model of chance; None where the models themselves give them.
+    no model of chance; None where the models themselves give them. days: of the holdout, on which all were judged.
     """
 
     method: str
@@ -26,6 +26,7 @@ class Champion:
     alive: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     bands: Bands | None = None
+    days: int = 90
 
 
 @dataclass

@@ -113,15 +113,14 @@ def segments_of(settings: Settings, registry: Registry, inputs: Inputs) -> tuple
 
 
 def _compute_segments(engine: Engine, registry: Registry, inputs: Inputs) -> tuple[DaySegments, str | None]:
-    from ddcrm.features.table import feature_table
-    from ddcrm.scoring.schemes import scoring_features
+    from ddcrm.scoring.schemes import read_features
     from ddcrm.scoring.schemes.base import Day
     from ddcrm.scoring.scores import scored
     from ddcrm.scoring.tables import DaySegments
     from ddcrm.warehouse.digest import digest_table
 
     models = inputs.load(registry)
-    features = feature_table(engine, inputs.as_of, scoring_features(engine.settings.segments, models))
+    features = read_features(engine, inputs.as_of, models)
     if features is None or not features.num_rows:
         return DaySegments.nobody(), None
     scores = scored(features, models, engine.settings.value.at(inputs.as_of))

@@ -147,13 +147,13 @@ def _compute(
 
 def _read(settings: Settings, as_of: date, models: ScoringModels) -> tuple[pa.Table, History]:
     """What is read of the lake: the features of the customers, and the tables about the whole business."""
-    from ddcrm.features.table import required_features
+    from ddcrm.features.table import checked_features
     from ddcrm.lake.engine import Engine
     from ddcrm.scoring.history import read_history
-    from ddcrm.scoring.schemes import scoring_features
+    from ddcrm.scoring.schemes import read_features
 
     with Engine(settings) as engine:
-        features = required_features(engine, as_of, scoring_features(settings.segments, models))
+        features = checked_features(read_features(engine, as_of, models), as_of)
         return features, read_history(engine, as_of)
 
 

@@ -177,8 +177,8 @@ def _train_value(
 
     from ddcrm.training import backtest, champion
 
-    settings = engine.settings
-    split = backtest.split_of(_first_day(as_of, features), as_of, settings.value)
+    settings, value = engine.settings, engine.settings.value.at(as_of)
+    split = backtest.split_of(_first_day(as_of, features), as_of, value)
     holdout = backtest.read_holdout(engine, as_of, split)
     progress.point("train.holdout", cut=str(split.cut), customers=len(holdout.spend))
     versions = _versions_of(models, as_of)
@@ -186,7 +186,7 @@ def _train_value(
 
     def fit() -> Fitted:
         with threadpool_limits(1):
-            found = champion.back_test(holdout, settings.value, versions, _kind_of(models, versions))
+            found = champion.back_test(holdout, value, versions, _kind_of(models, versions))
             return champion.fitted(found, settings.purchase)
 
     return _kept(models, name, as_of, card, made_by, fit)
@@ -279,7 +279,7 @@ def settings_of(settings: Settings, name: str) -> dict[str, Any]:
 
     value = {"unit_days", "min_customers", "min_repeat_customers"}
     if name == "value":
-        value |= {"holdout_days", "min_history_days", "horizon_days"}
+        value |= {"holdout_days", "min_history_days", "horizon_days", "horizon"}
     learned = name in LEARNED_SCHEMES
     own = segment_settings(name, settings.segments) if learned else settings.value.model_dump(include=value)
     return {**own, "purchase": settings.purchase.model_dump(mode="json")}

@@ -47,17 +47,17 @@ class Forecast:
 def forecast(models: ScoringModels, columns: Columns, value: ValueSettings) -> Forecast | None:
     """What the champion expects; None where there is none.
 
-    columns: frequency, recency_days, tenure_days, monetary_value and repeat_monetary_value, and what `more_columns`
-    names, (n,) each.
+    columns: frequency, recency_days, tenure_days, monetary_value and repeat_monetary_value, what `more_columns` names
+    and, where `period_again` asks for it, the last period, (n,) each.
     """
     champion: Champion | None = models.value.estimator
     if champion is None:
         return None
     parts = {name: model.estimator for name, model in models.parts.items()}
     seen = {name: outlook(parts[name], columns, value) for name in {champion.orders, champion.method} & parts.keys()}
-    orders = seen[champion.orders].purchases if champion.orders in seen else _plain(champion.orders, columns)
+    orders = seen[champion.orders].purchases if champion.orders in seen else _plain(champion, columns)
     alive = _alive(champion.alive, parts, seen, columns, value)
-    expected = _value(champion.method, parts, seen, columns, value)
+    expected = _value(champion, parts, seen, columns, value)
     if champion.bands is not None:
         evenly = _evenly(value)
         low, high = champion.bands.of(expected / evenly, value.horizon_days)
@@ -85,16 +85,21 @@ def more_columns(models: ScoringModels) -> tuple[str, ...]:
     champion = models.value.estimator
     if champion is None:
         return ()
-    again = LAST in (champion.method, champion.orders)
-    last = ("purchase_days_90d", "purchase_days_365d", "spend_365d") if again else ()
     regression = models.parts.get(REGRESSION)
-    return last if regression is None else (*last, *regression.estimator.used_)
+    return () if regression is None else regression.estimator.used_
 
 
-def _plain(method: str, columns: Columns) -> dict[int, Floats]:
+def period_again(models: ScoringModels) -> int | None:
+    """The days of the last period that comes again, which the features must say then (`with_last_period`), or None."""
+    champion = models.value.estimator
+    return champion.days if champion is not None and LAST in (champion.method, champion.orders) else None
+
+
+def _plain(champion: Champion, columns: Columns) -> dict[int, Floats]:
     """Expected purchases by a heuristic."""
-    find = {RATE: rate_so_far, LAST: last_period}[method]
-    return {days: find(columns, days) for days in DAYS_AHEAD}
+    if champion.orders == RATE:
+        return {days: rate_so_far(columns, days) for days in DAYS_AHEAD}
+    return {days: last_period(columns, champion.days, days)[0] for days in DAYS_AHEAD}
 
 
 def _alive(
@@ -106,17 +111,17 @@ def _alive(
 
 
 def _value(
-    method: str, parts: Mapping[str, Any], seen: Mapping[str, Outlook], columns: Columns, value: ValueSettings
+    champion: Champion, parts: Mapping[str, Any], seen: Mapping[str, Outlook], columns: Columns, value: ValueSettings
 ) -> Floats:
     """Expected spend within the horizon, discounted; that of other methods falls evenly into the horizon."""
-    if method in seen:
+    if (method := champion.method) in seen:
         return seen[method].discounted * expected_spend(parts["gamma_gamma"], columns)
     if REGRESSION in parts:
-        return np.asarray(parts[REGRESSION].predict(columns)) * _evenly(value)
+        years = in_units(value.horizon_days, YEAR_DAYS)  # 1, but for a leap year's "12 months"
+        return np.asarray(parts[REGRESSION].predict(columns)) * (years * _evenly(value))
     if method == RATE:
         return rate_so_far(columns, value.horizon_days) * spend_so_far(columns) * _evenly(value)
-    spent = np.maximum(np.asarray(columns["spend_365d"], dtype=np.float64), 0.0)
-    return spent * in_units(value.horizon_days, YEAR_DAYS) * _evenly(value)
+    return last_period(columns, champion.days, value.horizon_days)[1] * _evenly(value)
 
 
 def _evenly(value: ValueSettings) -> float:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ddcrm.features.periods import LAST_PERIOD
+
 Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
 
@@ -29,6 +31,10 @@ def spend_so_far(columns: Columns) -> Floats:
     return np.maximum(np.asarray(columns["monetary_value"], dtype=np.float64), 0.0)
 
 
-def last_period(columns: Columns, days: int) -> Floats:
-    """Purchases within `days`, (n,): as many as in the last `days`; columns: purchase_days_<days>d."""
-    return np.asarray(columns[f"purchase_days_{days}d"], dtype=np.float64)
+def last_period(columns: Columns, period: int, days: float) -> tuple[Floats, Floats]:
+    """Purchases and spend (not below 0) within `days`, (n,) each: the last `period` days come again, in proportion.
+
+    columns: those of `features.periods.LAST_PERIOD`, of the last `period` days.
+    """
+    purchases, spend = (np.asarray(columns[name], dtype=np.float64) for name in LAST_PERIOD)
+    return purchases * (days / period), np.maximum(spend, 0.0) * (days / period)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddcrm.features.columns import texts_as_objects
+from ddcrm.features.periods import LAST_PERIOD
 from ddcrm.models.rfm import RfmScores, rfm_code, rfm_scores
-from ddcrm.scoring.forecast import Forecast, forecast, more_columns
+from ddcrm.scoring.forecast import Forecast, forecast, more_columns, period_again
 from ddcrm.scoring.models import ScoringModels
 from ddcrm.scoring.money import Cents, cents_of, decimals_of, divided, rounded_cents
 from ddcrm.scoring.tiers import TIERS, value_tiers
@@ -64,10 +65,11 @@ def scoring_columns(models: ScoringModels) -> tuple[str, ...]:
 
 
 def scored(features: pa.Table, models: ScoringModels, value: ValueSettings) -> Scored:
-    """Score the customers; features: `scoring_columns(models)`, a row a customer, in any order of rows."""
+    """Score the customers; features: `read_features`' columns, a row a customer, in any order of rows."""
     features = _sorted(features)
     money = () if "spend" in more_columns(models) else ("spend",)
-    names = [name for name in dict.fromkeys(scoring_columns(models)) if name not in ("customer_id", *money)]
+    last = LAST_PERIOD if period_again(models) else ()
+    names = [name for name in dict.fromkeys((*scoring_columns(models), *last)) if name not in ("customer_id", *money)]
     columns = {name: _numbers(features[name]) for name in names}
     spend = cents_of(features["spend"])
     monetary = np.maximum(divided(spend, columns["purchase_days"]), 0)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+HOLDOUT_DAYS = 90
+"""Of the back-test, where the settings don't say and the history is too short for the horizon itself."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -68,25 +71,33 @@ class Measured:
 
 
 def split_of(first: date, as_of: date, value: ValueSettings) -> Split:
-    """The windows for a history that begins with `first`: a holdout of the days asked for, a third of it at most.
+    """The windows for a history that begins with `first`.
 
-    Raises InsufficientDataError for a history that is too short.
+    The holdout has the days of the settings, and a third of the history at most. Where the settings don't say, it is
+    the horizon itself if the history holds two of it and up to 90 days more, so that what is published is what is
+    judged; else 90 days. Raises InsufficientDataError for a history that is too short.
     """
     history = (as_of - first).days + 1
     if history < value.min_history_days:
         reason = f"a history of {history} days, fewer than the {value.min_history_days} that the settings ask for"
         raise InsufficientDataError(model="value", reason=reason)
-    days = min(value.holdout_days, history // 3)
+    days = min(value.holdout_days or HOLDOUT_DAYS, history // 3)
+    if value.holdout_days is None and history >= history_of_two(value.horizon_days):
+        days = value.horizon_days
     return Split(as_of - timedelta(days=days), days)
+
+
+def history_of_two(days: int) -> int:
+    """Days of history that a period takes to be learned from, another one to be judged on, and some to begin with."""
+    return 2 * days + min(days, 90)
 
 
 def read_holdout(engine: Engine, as_of: date, split: Split) -> Holdout:
     """Read both windows, each as of its end; raises MissingDataError where nobody had bought at the cut."""
-    from ddcrm.features.periods import period_table
+    from ddcrm.features.periods import period_table, totals
     from ddcrm.features.table import required_features
     from ddcrm.training.fingerprint import digest_of
     from ddcrm.training.fit import TRAINING_COLUMNS, columns_of
-    from ddcrm.training.regressions import totals
     from ddcrm.warehouse.digest import digest_table
 
     days = timedelta(days=split.holdout_days)

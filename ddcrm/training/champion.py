@@ -10,6 +10,7 @@ from ddcrm.errors import InsufficientDataError
 from ddcrm.models.champion import Bands, Champion
 from ddcrm.models.regression import KINDS
 from ddcrm.scoring.forecast import REGRESSION
+from ddcrm.scoring.heuristics import HEURISTICS
 from ddcrm.settings import PurchaseSettings, ValueSettings
 from ddcrm.training.backtest import Holdout, Measured, run
 from ddcrm.training.choose import CRITERION, Decision, choose
@@ -27,12 +28,13 @@ _COUNTS = {
 
 @dataclass(frozen=True)
 class BackTest:
-    """The measures of every method, and the decision on them."""
+    """The measures of every method, and the decision on them; horizon_days: of what is published."""
 
     holdout: Holdout
     measured: Mapping[str, Measured]
     decision: Decision
     champion: Champion
+    horizon_days: int
 
     def as_dict(self) -> dict[str, Any]:
         """For the card."""
@@ -40,6 +42,7 @@ class BackTest:
         return {
             "cut": str(split.cut),
             "holdout_days": split.holdout_days,
+            "horizon_days": self.horizon_days,
             "customers": len(self.holdout.spend),
             "bought_in_holdout": int((self.holdout.purchases > 0).sum()),
             "criterion": CRITERION,
@@ -68,19 +71,39 @@ def back_test(
     decision = choose(_of(measured, "spend"), SIMPLE_FIRST, _without_models(versions) | _other_kinds(value, regression))
     orders, alive = _orders(measured, decision.method, versions), _alive(measured, decision.method, versions)
     parts = _parts(decision.method, orders) | ({alive} if alive else set())
-    champion = Champion(decision.method, orders, alive, {name: versions[name] for name in sorted(parts)},
-                        _bands(holdout, measured[decision.method], decision.method))  # fmt: skip
-    return BackTest(holdout, measured, decision, champion)
+    champion = Champion(
+        decision.method,
+        orders,
+        alive,
+        {name: versions[name] for name in sorted(parts)},
+        _bands(holdout, measured[decision.method], decision.method),
+        holdout.split.holdout_days,
+    )
+    return BackTest(holdout, measured, decision, champion, value.horizon_days)
 
 
 def fitted(test: BackTest, purchase: PurchaseSettings) -> Fitted:
     """The champion as the registry keeps it."""
     notes = [f"speaks: {test.champion.method}; {test.decision.reason}", f"what counts: {_COUNTS[purchase.counts]}"]
+    notes.append(_judged(test))
     if not test.decision.beats_heuristic:
         notes.append("a plain heuristic is published: no model was better on the holdout")
     parameters = {"backtest": test.as_dict(), "versions": test.champion.versions}
     return Fitted(test.champion, len(test.holdout.spend), parameters=parameters, metrics=_flat(test.measured),
                   notes=tuple(notes))  # fmt: skip
+
+
+def _judged(test: BackTest) -> str:
+    """Over how long the methods were judged, and what that leaves unjudged."""
+    days, horizon = test.holdout.split.holdout_days, test.horizon_days
+    if days == horizon:
+        return f"judged over {days} days, as many as it speaks of"
+    how = "by the model's own course of time"
+    if test.champion.method in KINDS:
+        how = f"by a fit on {REGRESSIONS[REGRESSION]} days"
+    elif test.champion.method in HEURISTICS:
+        how = "in proportion"
+    return f"judged over {days} days; it speaks of {horizon} {how}, over which nothing was judged"
 
 
 def _bands(holdout: Holdout, speaking: Measured, method: str) -> Bands | None:
@@ -100,7 +123,7 @@ def _without_models(versions: Mapping[str, str]) -> dict[str, str]:
 
 def _other_kinds(value: ValueSettings, regression: str | None) -> dict[str, str]:
     """The regressions that can't speak of the horizon: those that are not the one of 365 days."""
-    if value.horizon_days != REGRESSIONS[REGRESSION]:
+    if abs(value.horizon_days - REGRESSIONS[REGRESSION]) > 1:  # 12 months have a day more in a leap year
         return dict.fromkeys(KINDS, f"regressions are of 365 days, the horizon is {value.horizon_days}")
     why = f"of 365 days it is {regression}" if regression else "there is no regression of 365 days: see regression_365d"
     return {kind: why for kind in KINDS if kind != regression}

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddcrm.errors import InsufficientDataError, ModelError
+from ddcrm.features.periods import LAST_PERIOD
 from ddcrm.models.gamma_gamma import GammaGamma
 from ddcrm.models.regression import KINDS
 from ddcrm.scoring.forecast import interval
-from ddcrm.scoring.heuristics import HEURISTICS, LAST, RATE, rate_so_far, spend_so_far
+from ddcrm.scoring.heuristics import HEURISTICS, LAST, RATE, last_period, rate_so_far, spend_so_far
 from ddcrm.scoring.value import expected_spend, outlook
 from ddcrm.settings import ValueSettings
 from ddcrm.training.fit import PURCHASE_MODELS, fit_gamma_gamma, fit_purchases
@@ -95,7 +96,8 @@ def _rate(known: Calibration) -> Predicted:
 
 
 def _last(known: Calibration) -> Predicted:
-    return Predicted(known.last_purchases, np.maximum(known.last_spend, 0.0))
+    last = dict(zip(LAST_PERIOD, (known.last_purchases, known.last_spend), strict=True))
+    return Predicted(*last_period(last, known.days, known.days))
 
 
 def _regression(kind: str, known: Calibration) -> Predicted:

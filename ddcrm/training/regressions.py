@@ -74,7 +74,7 @@ def read_learning(engine: Engine, cut: date, days: int, names: Sequence[str]) ->
 
 
 def _read_learning(engine: Engine, cut: date, days: int, names: Sequence[str]) -> Learning:
-    from ddcrm.features.periods import period_table
+    from ddcrm.features.periods import period_table, totals
     from ddcrm.features.table import feature_table
     from ddcrm.training.fingerprint import digest_of
     from ddcrm.warehouse.digest import digest_table
@@ -101,17 +101,6 @@ def all_columns(features: pa.Table) -> Columns:
     return {**numbers, **{name: texts_as_objects(features[name]) for name in texts}}
 
 
-def totals(ids: pa.ChunkedArray, found: pa.Table) -> tuple[Floats, Floats]:
-    """Purchase days and spend of the customers, (n,) each, from a table of `period_table`; 0 for who is not in it."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    rows = pc.index_in(ids, found["customer_id"].combine_chunks())
-    columns = (pc.fill_null(found[name].cast(pa.float64()).take(rows), 0.0) for name in ("purchase_days", "spend"))
-    purchases, spend = (np.asarray(column.to_numpy(), dtype=np.float64) for column in columns)
-    return purchases, spend
-
-
 def fit_kind(kind: str, learning: Learning) -> SpendRegression:
     """One regression on all features; raises InsufficientDataError."""
     texts = tuple(name for name, column in learning.features.items() if column.dtype == object)
@@ -121,7 +110,9 @@ def fit_kind(kind: str, learning: Learning) -> SpendRegression:
 
 def check_history(first: date, as_of: date, days: int) -> None:
     """Raise InsufficientDataError unless two periods, to learn from and to validate on, follow a first one."""
-    history, needed = (as_of - first).days + 1, 2 * days + min(days, 90)
+    from ddcrm.training.backtest import history_of_two
+
+    history, needed = (as_of - first).days + 1, history_of_two(days)
     if history < needed:
         reason = f"a history of {history} days; to learn the spend of {days} days and to validate it takes {needed}"
         raise InsufficientDataError(model="regression", reason=reason)

@@ -12,16 +12,22 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
 from ddcrm.dates import DateRange
 from ddcrm.errors import BatchRejectedError, LakeError, MissingDataError
+from ddcrm.lake.engine import Engine
+from ddcrm.models.champion import Bands, Champion
 from ddcrm.pipeline.ingest import ingest
 from ddcrm.pipeline.score import publish, score
 from ddcrm.pipeline.train import train
-from ddcrm.settings import SegmentSettings, Settings, load_settings
+from ddcrm.scoring.models import ScoringModel, ScoringModels
+from ddcrm.scoring.schemes import read_features
+from ddcrm.scoring.scores import scored
+from ddcrm.settings import SegmentSettings, Settings, ValueSettings, load_settings
 from ddcrm.training.fit import MODELS
 from tests.pipeline.reading import rows
 from tests.pipeline.shop import REPOSITORY
@@ -101,6 +107,28 @@ def test_the_day_before_counts_the_same_read_or_computed(settings: Settings, tra
     everybody = sum(row["customers"] for row in rows_of_scheme)
     assert everybody == len(read(settings, DAY, "customer_scores"))
     assert 0.8 < stayed / everybody < 1
+
+
+def test_the_last_period_that_comes_again_is_the_one_that_was_judged(settings: Settings) -> None:
+    """37 days, as long as the holdout was; summed up from the orders themselves."""
+    champion = Champion("last_period", "last_period", None, {}, Bands.learned(np.ones(9), np.ones(9), 37), 37)
+    models = ScoringModels(ScoringModel("value", champion, "v1"))
+    with Engine(settings) as engine:
+        features = read_features(engine, DAY, models)
+    assert features is not None
+    found = scored(features, models, ValueSettings(discount_rate_annual=0.0)).forecast
+    assert found is not None
+    orders = lake.history().to_pandas()
+    late = orders[(orders.event_date > DAY - timedelta(days=37)) & (orders.event_date <= DAY)]
+    by_customer = late.assign(amount=late.amount.astype(float)).groupby("customer_key")
+    ids = features["customer_id"].to_pylist()
+    spend, days = (
+        by_customer.amount.sum().reindex(ids).fillna(0),
+        by_customer.event_date.nunique().reindex(ids).fillna(0),
+    )
+    assert found.value == pytest.approx(spend.to_numpy() * 365 / 37)
+    assert found.purchases[90] == pytest.approx(days.to_numpy() * 90 / 37)
+    assert 0 < (found.value > 0).sum() < len(ids)
 
 
 def test_a_late_order_changes_the_days_from_its_arrival_on(settings: Settings) -> None:

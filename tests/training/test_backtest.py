@@ -10,7 +10,10 @@ import pytest
 
 from ddcrm.errors import ConvergenceError, InsufficientDataError
 from ddcrm.lake.engine import Engine
+from ddcrm.models.champion import Bands, Champion
 from ddcrm.models.regression import KINDS
+from ddcrm.scoring.forecast import forecast
+from ddcrm.scoring.models import ScoringModel, ScoringModels
 from ddcrm.settings import PurchaseSettings, Settings, ValueSettings
 from ddcrm.training.backtest import Holdout, Split, read_holdout, run, split_of
 from ddcrm.training.champion import BackTest, back_test, fitted
@@ -59,6 +62,10 @@ def test_the_windows_follow_the_settings_and_the_history() -> None:
     assert split_of(first, first + timedelta(days=98), VALUE).holdout_days == 33
     month = ValueSettings(holdout_days=10, min_history_days=30)
     assert split_of(first, first + timedelta(days=29), month) == Split(first + timedelta(days=19), 10)
+    assert split_of(first, first + timedelta(days=818), VALUE).holdout_days == 90
+    assert split_of(first, first + timedelta(days=819), VALUE) == Split(first + timedelta(days=454), 365)
+    assert split_of(first, first + timedelta(days=819), ValueSettings(holdout_days=90)).holdout_days == 90
+    assert split_of(first, first + timedelta(days=99), ValueSettings(horizon_days=30)).holdout_days == 30
     with pytest.raises(InsufficientDataError, match="a history of 29 days, fewer than the 30"):
         split_of(first, first + timedelta(days=28), month)
 
@@ -132,6 +139,22 @@ def test_the_heuristics_are_what_they_say(holdout: Holdout) -> None:
     assert rate.p_alive is last.p_alive is None
 
 
+@pytest.mark.parametrize("method", ["rate_so_far", "last_period"])
+def test_what_a_heuristic_publishes_is_what_was_judged_in_proportion(holdout: Holdout, method: str) -> None:
+    judged, known = methods(VALUE)[method](holdout.known), holdout.known
+    assert judged.purchases is not None
+    columns = {**known.columns, "last_purchase_days": known.last_purchases, "last_spend": known.last_spend}
+    bands = Bands.learned(judged.spend, holdout.spend, 90)
+    models = ScoringModels(ScoringModel("value", Champion(method, method, None, {}, bands, 90), "v1"))
+    for days in (90, 365):
+        said = forecast(models, columns, ValueSettings(horizon_days=days, discount_rate_annual=0.0))
+        assert said is not None
+        assert said.value == pytest.approx(judged.spend * days / 90)
+        assert said.purchases[days] == pytest.approx(judged.purchases * days / 90)
+        assert said.low == pytest.approx(bands.of(judged.spend, 90)[0] * days / 90)
+    assert (judged.spend > 50).any()
+
+
 def test_the_card_says_what_was_measured_and_what_counts(holdout: Holdout, found: BackTest) -> None:
     card = fitted(found, PurchaseSettings())
     told = card.parameters["backtest"]
@@ -142,6 +165,11 @@ def test_the_card_says_what_was_measured_and_what_counts(holdout: Holdout, found
     assert measured is not None
     assert card.metrics["bgnbd.spend.rmse"] == measured["rmse"]
     assert any("returns alone and zero spend are none" in note for note in card.notes)
+    assert told["horizon_days"] == 365
+    words = "judged over 90 days; it speaks of 365 by the model's own course of time, over which nothing was judged"
+    assert words in card.notes
+    same = back_test(holdout, ValueSettings(horizon_days=90), VERSIONS)
+    assert "judged over 90 days, as many as it speaks of" in fitted(same, PurchaseSettings()).notes
     assert card.parameters["versions"] == {name: VERSIONS[name] for name in card.parameters["versions"]}
     assert {found.champion.method, found.champion.alive, "gamma_gamma"} == set(card.parameters["versions"])
 
@@ -151,7 +179,7 @@ def test_where_no_model_beats_it_the_heuristic_is_published_and_the_card_says_so
     known = holdout.known
     again = Holdout(holdout.split, known, known.last_purchases, known.last_spend, "again")
     found = back_test(again, VALUE, VERSIONS)
-    assert (found.champion.method, found.champion.orders) == ("last_period", "last_period")
+    assert (found.champion.method, found.champion.orders, found.champion.days) == ("last_period", "last_period", 90)
     assert found.champion.versions == {found.champion.alive: VERSIONS[found.champion.alive]}
     assert "bgnbd" not in found.champion.versions
     bands = found.champion.bands
@@ -160,7 +188,9 @@ def test_where_no_model_beats_it_the_heuristic_is_published_and_the_card_says_so
     assert (low <= again.spend).all()
     assert (again.spend <= high).all()
     assert not found.decision.beats_heuristic
-    assert any("a plain heuristic is published" in note for note in fitted(found, PurchaseSettings()).notes)
+    notes = fitted(found, PurchaseSettings()).notes
+    assert any("a plain heuristic is published" in note for note in notes)
+    assert any("it speaks of 365 in proportion" in note for note in notes)
 
 
 def test_a_model_that_was_not_fitted_on_the_whole_may_not_speak(holdout: Holdout) -> None:

@@ -69,6 +69,16 @@ def test_another_lake_with_the_same_data_gets_the_same_models(settings: Settings
         assert one["artifact_sha256"] == two["artifact_sha256"], name
 
 
+def test_a_horizon_of_months_is_that_of_the_training_s_day(settings: Settings) -> None:
+    """From April 8 to June 8; a regression of a year may not speak of them."""
+    lake.commit(settings, lake.history())
+    months = settings.model_copy(update={"value": settings.value.model_copy(update={"horizon": "2 months"})})
+    told = train(months, DAY, ["mbgnbd", "gamma_gamma", "value"]).backtest
+    assert told is not None
+    assert told["horizon_days"] == 61
+    assert told["barred"]["forest"] == "regressions are of 365 days, the horizon is 61"
+
+
 def test_what_is_dated_or_arrives_later_changes_nothing(settings: Settings) -> None:
     lake.commit(settings, lake.history())
     before = train(settings, DAY)
