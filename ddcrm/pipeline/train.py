@@ -175,18 +175,19 @@ def _train_value(
     """Back-test the methods and keep who won, or find that the registry has what they would give."""
     from threadpoolctl import threadpool_limits
 
-    from ddcrm.training import backtest, champion
+    from ddcrm.training import backtest, champion, intervals
 
     settings, value = engine.settings, engine.settings.value.at(as_of)
     split = backtest.split_of(_first_day(as_of, features), as_of, value)
-    holdout = backtest.read_holdout(engine, as_of, split)
+    days = intervals.interval_days(_first_day(as_of, features), as_of, value)
+    holdout, longer = intervals.with_longer(engine, as_of, backtest.read_holdout(engine, as_of, split), days)
     progress.point("train.holdout", cut=str(split.cut), customers=len(holdout.spend))
     versions = _versions_of(models, as_of)
     card = _card(as_of, features, holdout.digest, {**settings_of(settings, name), "models": versions}, None)
 
     def fit() -> Fitted:
         with threadpool_limits(1):
-            found = champion.back_test(holdout, value, versions, _kind_of(models, versions))
+            found = champion.back_test(holdout, value, versions, _kind_of(models, versions), longer)
             return champion.fitted(found, settings.purchase)
 
     return _kept(models, name, as_of, card, made_by, fit)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ddcrm.errors import InsufficientDataError
-from ddcrm.models.champion import Bands, Champion
+from ddcrm.models.champion import Champion
 from ddcrm.models.regression import KINDS
 from ddcrm.scoring.forecast import REGRESSION
 from ddcrm.scoring.heuristics import HEURISTICS
@@ -15,6 +15,7 @@ from ddcrm.settings import PurchaseSettings, ValueSettings
 from ddcrm.training.backtest import Holdout, Measured, run
 from ddcrm.training.choose import CRITERION, Decision, choose
 from ddcrm.training.fit import PURCHASE_MODELS, REGRESSIONS, Fitted
+from ddcrm.training.intervals import Longer, bands
 from ddcrm.training.methods import SIMPLE_FIRST, methods
 from ddcrm.training.metrics import Measures
 
@@ -43,6 +44,7 @@ class BackTest:
             "cut": str(split.cut),
             "holdout_days": split.holdout_days,
             "horizon_days": self.horizon_days,
+            "interval_days": chosen.bands.days if chosen.bands else None,
             "customers": len(self.holdout.spend),
             "bought_in_holdout": int((self.holdout.purchases > 0).sum()),
             "criterion": CRITERION,
@@ -57,11 +59,15 @@ class BackTest:
 
 
 def back_test(
-    holdout: Holdout, value: ValueSettings, versions: Mapping[str, str], regression: str | None = None
+    holdout: Holdout,
+    value: ValueSettings,
+    versions: Mapping[str, str],
+    regression: str | None = None,
+    longer: Longer | None = None,
 ) -> BackTest:
     """Measure the methods and choose; `versions`: the models that were fitted on the whole history.
 
-    regression: the kind of the regression of 365 days among them.
+    regression: the kind of the regression of 365 days among them. longer: what intervals of a heuristic learn from.
     A method whose models were not fitted on the whole may not speak. Raises InsufficientDataError where the data carry
     no back-test, or no model.
     """
@@ -76,7 +82,7 @@ def back_test(
         orders,
         alive,
         {name: versions[name] for name in sorted(parts)},
-        _bands(holdout, measured[decision.method], decision.method),
+        bands(decision.method, holdout, measured[decision.method], longer),
         holdout.split.holdout_days,
     )
     return BackTest(holdout, measured, decision, champion, value.horizon_days)
@@ -104,13 +110,6 @@ def _judged(test: BackTest) -> str:
     elif test.champion.method in HEURISTICS:
         how = "in proportion"
     return f"judged over {days} days; it speaks of {horizon} {how}, over which nothing was judged"
-
-
-def _bands(holdout: Holdout, speaking: Measured, method: str) -> Bands | None:
-    """The intervals of a method that is no model of chance."""
-    if method in PURCHASE_MODELS or speaking.predicted is None:
-        return None
-    return Bands.learned(speaking.predicted, holdout.spend, holdout.split.holdout_days)
 
 
 def _without_models(versions: Mapping[str, str]) -> dict[str, str]:

@@ -28,6 +28,7 @@ MODEL_CODE = (
     "training/choose.py",
     "training/backtest.py",
     "training/champion.py",
+    "training/intervals.py",
     "training/regressions.py",
 )
 SCORE_CODE = (

@@ -15,7 +15,7 @@ from ddcrm.features.periods import LAST_PERIOD
 from ddcrm.models.gamma_gamma import GammaGamma
 from ddcrm.models.regression import KINDS
 from ddcrm.scoring.forecast import interval
-from ddcrm.scoring.heuristics import HEURISTICS, LAST, RATE, last_period, rate_so_far, spend_so_far
+from ddcrm.scoring.heuristics import HEURISTICS, RATE, last_period, rate_so_far, spend_so_far
 from ddcrm.scoring.value import expected_spend, outlook
 from ddcrm.settings import ValueSettings
 from ddcrm.training.fit import PURCHASE_MODELS, fit_gamma_gamma, fit_purchases
@@ -68,7 +68,8 @@ def methods(value: ValueSettings) -> dict[str, Method]:
     spend = _Once(value)
     models = {name: partial(_purchase_model, name, value, spend) for name in PURCHASE_MODELS}
     regressions = {kind: partial(_regression, kind) for kind in KINDS}
-    found: dict[str, Method] = {RATE: _rate, LAST: _last, **models, **regressions}
+    plain = {name: partial(_heuristic, name) for name in HEURISTICS}
+    found: dict[str, Method] = {**plain, **models, **regressions}
     return {name: found[name] for name in SIMPLE_FIRST}
 
 
@@ -90,14 +91,17 @@ class _Once:
         return self.found
 
 
-def _rate(known: Calibration) -> Predicted:
-    purchases = rate_so_far(known.columns, known.days)
-    return Predicted(purchases, purchases * spend_so_far(known.columns))
-
-
-def _last(known: Calibration) -> Predicted:
+def heuristic(name: str, known: Calibration, days: int) -> Predicted:
+    """What a heuristic expects of the next `days`."""
+    if name == RATE:
+        purchases = rate_so_far(known.columns, days)
+        return Predicted(purchases, purchases * spend_so_far(known.columns))
     last = dict(zip(LAST_PERIOD, (known.last_purchases, known.last_spend), strict=True))
-    return Predicted(*last_period(last, known.days, known.days))
+    return Predicted(*last_period(last, known.days, days))
+
+
+def _heuristic(name: str, known: Calibration) -> Predicted:
+    return heuristic(name, known, known.days)
 
 
 def _regression(kind: str, known: Calibration) -> Predicted:

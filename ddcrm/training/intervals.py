@@ -1,0 +1,70 @@
+"""What the conformal intervals of a heuristic are learned from: the horizon itself, as far as the history goes.
+
+A heuristic learns nothing, so it can be held against a longer period than the back-test's: from an earlier cut on, at
+least a third of the history after its beginning, what it would have said against what came until as_of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddcrm.models.champion import Bands
+from ddcrm.scoring.heuristics import HEURISTICS
+from ddcrm.settings import ValueSettings
+from ddcrm.training.backtest import Holdout, Measured
+from ddcrm.training.fit import PURCHASE_MODELS
+from ddcrm.training.methods import Calibration, heuristic
+
+if TYPE_CHECKING:
+    from ddcrm.lake.engine import Engine
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Longer:
+    """What was known at the cut, its last period as long as the holdout; the spend of the `days` after it, (n,)."""
+
+    known: Calibration
+    spend: Floats
+    days: int
+
+
+def interval_days(first: date, as_of: date, value: ValueSettings) -> int:
+    """The horizon; two thirds of a history that begins with `first` at most."""
+    return min(value.horizon_days, ((as_of - first).days + 1) * 2 // 3)
+
+
+def with_longer(engine: Engine, as_of: date, holdout: Holdout, days: int) -> tuple[Holdout, Longer | None]:
+    """The holdout, its digest now of what is read here, too; None where its own days are these, or nobody was known."""
+    from ddcrm.features.periods import period_table, totals
+    from ddcrm.features.table import feature_table
+    from ddcrm.training.fingerprint import digest_of
+    from ddcrm.training.fit import TRAINING_COLUMNS, columns_of
+    from ddcrm.warehouse.digest import digest_table
+
+    cut, period = as_of - timedelta(days=days), holdout.split.holdout_days
+    features = feature_table(engine, cut, TRAINING_COLUMNS) if days != period else None
+    if features is None or not features.num_rows:
+        return holdout, None
+    last = period_table(engine, cut, cut - timedelta(days=period), cut)
+    truth = period_table(engine, as_of, cut, as_of)
+    ids = features["customer_id"]
+    known = Calibration(columns_of(features), period, *totals(ids, last))
+    tables = [digest_table(table, ["customer_id"]) for table in (features, last, truth)]
+    _, spend = totals(ids, truth)
+    return replace(holdout, digest=digest_of([holdout.digest, *tables])), Longer(known, np.maximum(spend, 0.0), days)
+
+
+def bands(method: str, holdout: Holdout, measured: Measured, longer: Longer | None) -> Bands | None:
+    """The intervals of a method that is no model of chance; None for those that are."""
+    if method in PURCHASE_MODELS or measured.predicted is None:
+        return None
+    if method in HEURISTICS and longer is not None:
+        return Bands.learned(heuristic(method, longer.known, longer.days).spend, longer.spend, longer.days)
+    return Bands.learned(measured.predicted, holdout.spend, holdout.split.holdout_days)
