@@ -66,16 +66,20 @@ def _create_typed(engine: Engine, contract: Contract, landed: str, columns: Sequ
     import duckdb
 
     _check_expressions(contract, columns)
-    absent = _absent(contract, columns)
-    nulls = "".join(f", CAST(NULL AS VARCHAR) AS {quoted(name)}" for name in absent)
-    query = typed_query(contract, f"(SELECT *{nulls} FROM {landed})", [*columns, *absent])
     try:
-        engine.con.execute(f"CREATE OR REPLACE TEMP TABLE typed_rows AS {query}")
+        engine.con.execute(f"CREATE OR REPLACE TEMP TABLE typed_rows AS {typed_rows(contract, landed, columns)}")
     except duckdb.Error as error:
         raise ContractError(
             "an expression of the contract can't be computed", source=contract.source, version=contract.version,
             reason=f"{type(error).__name__}: {_without_values(error)}", hint="Mend transformLogic or ddcrm.exclude.",
         ) from None  # fmt: skip
+
+
+def typed_rows(contract: Contract, landed: str, columns: Sequence[str]) -> str:
+    """`typed_query` for landed rows that may lack columns of the contract: these are missing in every row."""
+    absent = _absent(contract, columns)
+    nulls = "".join(f", CAST(NULL AS VARCHAR) AS {quoted(name)}" for name in absent)
+    return typed_query(contract, f"(SELECT *{nulls} FROM {landed})", [*columns, *absent])
 
 
 def _without_values(error: Exception) -> str:
@@ -109,7 +113,7 @@ def _absent(contract: Contract, columns: Sequence[str]) -> list[str]:
     return [name for name in needed_columns(contract) if name.lower() not in there]
 
 
-_IS_ACCEPTED = "_excluded IS NULL AND _code IS NULL"
+IS_ACCEPTED = "_excluded IS NULL AND _code IS NULL"
 
 
 def _create_losers(engine: Engine, contract: Contract) -> None:
@@ -120,12 +124,12 @@ def _create_losers(engine: Engine, contract: Contract) -> None:
         )
         return
     names = ["_batch_date", *map(quoted, contract.key)]
-    twice = f"SELECT {', '.join(names)} FROM typed_rows WHERE {_IS_ACCEPTED} GROUP BY ALL HAVING count(*) > 1"
+    twice = f"SELECT {', '.join(names)} FROM typed_rows WHERE {IS_ACCEPTED} GROUP BY ALL HAVING count(*) > 1"
     same = " AND ".join(f"t.{name} IS NOT DISTINCT FROM k.{name}" for name in names)
     key = ", ".join(f"t.{name}" for name in names)
     place = f"row_number() OVER (PARTITION BY {key} ORDER BY t._source DESC, t._line DESC) AS place"
     both = f"typed_rows t JOIN ({twice}) k ON {same}"
-    rows = f"SELECT t._batch_date, t._source, t._line, {place} FROM {both} WHERE {_IS_ACCEPTED}"
+    rows = f"SELECT t._batch_date, t._source, t._line, {place} FROM {both} WHERE {IS_ACCEPTED}"
     engine.con.execute(
         f"CREATE OR REPLACE TEMP TABLE losing_rows AS SELECT _batch_date, _source, _line FROM ({rows}) WHERE place > 1"
     )
@@ -136,7 +140,7 @@ def _accepted(contract: Contract) -> str:
     return (
         f"SELECT {literal(contract.source)} AS source, _batch_date AS batch_date, {names}, event_date, "
         f"{literal(contract.version)} AS contract_version, _source, _line FROM typed_rows ANTI JOIN losing_rows "
-        f"USING (_batch_date, _source, _line) WHERE {_IS_ACCEPTED}"
+        f"USING (_batch_date, _source, _line) WHERE {IS_ACCEPTED}"
     )
 
 
@@ -185,5 +189,5 @@ def _newest_event(engine: Engine, contract: Contract) -> dict[str, str]:
     if event is None:
         return {}
     moment = f"CAST(max({quoted(event.name)}) AS TIMESTAMP WITH TIME ZONE)"
-    query = f"SELECT _batch_date, {moment} FROM typed_rows WHERE {_IS_ACCEPTED} GROUP BY 1 HAVING {moment} IS NOT NULL"
+    query = f"SELECT _batch_date, {moment} FROM typed_rows WHERE {IS_ACCEPTED} GROUP BY 1 HAVING {moment} IS NOT NULL"
     return {day: moment.isoformat() for day, moment in engine.con.execute(query).fetchall()}

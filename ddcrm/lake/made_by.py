@@ -37,6 +37,14 @@ def made_by(contract: Contract, critical: Sequence[Any], landing: str) -> dict[s
     }
 
 
+def read_alike(made: MadeBy | None, contract: Contract) -> set[str]:
+    """The columns that the contract would read as a partition's were read; none where that is not known. Pure."""
+    if made is None or made["rules"] != _digest(_rules(contract)):
+        return set()
+    return {column.name for column in contract.columns
+            if made["columns"].get(column.name) == _digest(_reading(contract, column))}  # fmt: skip
+
+
 def critical_expectations(settings: Settings, contract: Contract) -> list[Any]:
     """The expectations that can refuse a row or a batch, without their notes: [type, arguments].
 

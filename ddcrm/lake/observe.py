@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 
 from ddcrm.contracts.arrived import Problem
@@ -13,6 +13,7 @@ from ddcrm.dates import DateRange
 from ddcrm.lake.candidates import Candidate
 from ddcrm.lake.columns import columns_by_day
 from ddcrm.lake.conform import problem_codes
+from ddcrm.lake.conforming import IS_ACCEPTED, typed_rows
 from ddcrm.lake.engine import Engine, literal, quoted, read_parquet
 from ddcrm.lake.layout import LANDING_PARTITION, conformed_table, days, landing_table, until
 
@@ -27,51 +28,60 @@ def candidate_profiles(engine: Engine, candidate: Candidate) -> Profiles:
     if not rows:
         return {}
     with candidate.undisturbed():
-        found = _profiles(engine, candidate.contract.columns, candidate.files(), rows)
-    return {day: profiles for (day, _), profiles in found.items()}
+        return _profiles(engine, candidate.contract.columns, read_parquet(candidate.files()), rows)
 
 
-def earlier_profiles(
-    engine: Engine, contract: Contract, first: date, batches: int, counts: Callable[[date, str], bool]
-) -> Profiles:
-    """Profiles of the `batches` conformed batches before `first`.
-
-    `counts(day, version)` says whether a batch that was read by this version of the contract may be compared with.
-    """
+def earlier_profiles(engine: Engine, contract: Contract, first: date, batches: int) -> Profiles:
+    """Profiles of the `batches` conformed batches before `first`, whichever versions have read them."""
     table = conformed_table(engine.settings, contract.entity)
     listing = table.listing([("source", "=", contract.source), *until("batch_date", first - timedelta(days=1))])
     last = sorted({partition["batch_date"] for _, partition in listing})[-batches:]
-    found = _conformed(engine, contract, [file for file, partition in listing if partition["batch_date"] in last])
-    return {day: profiles for (day, version), profiles in sorted(found.items()) if counts(day, version)}
+    return _conformed(engine, contract, [file for file, partition in listing if partition["batch_date"] in last])
 
 
 def conformed_profiles(engine: Engine, contract: Contract, dates: DateRange) -> Profiles:
-    """Profiles of the conformed batches of these days, whichever version has read them."""
+    """Profiles of the conformed batches of these days, whichever versions have read them."""
     table = conformed_table(engine.settings, contract.entity)
     listing = table.listing([("source", "=", contract.source), *days("batch_date", dates)])
-    found = _conformed(engine, contract, [file for file, _ in listing])
-    return {day: profiles for (day, _), profiles in sorted(found.items())}
+    return _conformed(engine, contract, [file for file, _ in listing])
 
 
-def _conformed(engine: Engine, contract: Contract, files: Sequence[str]) -> dict[tuple[date, str], dict[str, Profile]]:
-    """By day and version, of the columns that the files have."""
+def landed_profiles(
+    engine: Engine, contract: Contract, columns: Sequence[Column], wanted: Collection[date]
+) -> Profiles:
+    """Profiles that `columns` of landed batches would have if the contract read them; of days that it can read."""
+    import duckdb
+
+    table = landing_table(engine.settings, contract.source)
+    listing = table.listing(days(LANDING_PARTITION, DateRange(min(wanted), max(wanted))))
+    files = [file for file, partition in listing if date.fromisoformat(partition[LANDING_PARTITION]) in wanted]
+    if not files:
+        return {}
+    landed = read_parquet(files)
+    arrived = [row[0] for row in engine.con.execute(f"DESCRIBE SELECT * FROM {landed}").fetchall()]
+    typed = f"({typed_rows(contract, landed, arrived)}) WHERE {IS_ACCEPTED}"
+    try:
+        return _profiles(engine, columns, f"(SELECT *, {LANDING_PARTITION} AS batch_date FROM {typed})", 0)
+    except duckdb.Error:  # an expression that what landed then does not carry
+        return {}
+
+
+def _conformed(engine: Engine, contract: Contract, files: Sequence[str]) -> Profiles:
+    """By day, of the columns that the files have."""
     if not files:
         return {}
     names = {row[0] for row in engine.con.execute(f"DESCRIBE SELECT * FROM {read_parquet(list(files))}").fetchall()}
-    return _profiles(engine, [column for column in contract.columns if column.name in names], files, 0)
+    return _profiles(engine, [each for each in contract.columns if each.name in names], read_parquet(list(files)), 0)
 
 
-def _profiles(
-    engine: Engine, columns: Sequence[Column], files: Sequence[str], rows: int
-) -> dict[tuple[date, str], dict[str, Profile]]:
-    """By day and contract version. Exact quartiles: approximate ones would differ from run to run."""
+def _profiles(engine: Engine, columns: Sequence[Column], source: str, rows: int) -> Profiles:
+    """By day, in order. Exact quartiles: approximate ones would differ from run to run."""
     parts = [part for column in columns for part in _measures(column)]
     every = max(1, rows // _SAMPLE)
     sample = f"WHERE hash(_line) % {every} = 0" if every > 1 else ""
-    query = (f"SELECT batch_date, contract_version, count(*), {', '.join(parts)} "
-             f"FROM {read_parquet(list(files))} {sample} GROUP BY 1, 2 ORDER BY 1, 2")  # fmt: skip
-    return {(date.fromisoformat(day), version): _row(columns, total, values)
-            for day, version, total, *values in engine.con.execute(query).fetchall()}  # fmt: skip
+    query = f"SELECT batch_date, count(*), {', '.join(parts)} FROM {source} {sample} GROUP BY 1 ORDER BY 1"
+    return {date.fromisoformat(day): _row(columns, total, values)
+            for day, total, *values in engine.con.execute(query).fetchall()}  # fmt: skip
 
 
 def _measures(column: Column) -> list[str]:

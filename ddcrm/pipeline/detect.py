@@ -18,6 +18,7 @@ from ddcrm.lake import evidence, observe
 from ddcrm.lake.candidates import Candidate
 from ddcrm.lake.counts import DayCounts
 from ddcrm.lake.engine import Engine
+from ddcrm.pipeline.earlier import history_before
 from ddcrm.settings import ChangeSettings
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def detect(engine: Engine, ledger: Ledger, contracts: Contracts, candidates: Seq
     judged against the batches before each day, in the lake and in the candidates.
     """
     progress.point("detect.begin", source=candidates[0].contract.source, dates=str(candidates[0].dates))
-    history = history_before(engine, contracts, candidates[0].contract, candidates[0].dates.first)
+    history = history_before(engine, ledger, contracts, candidates[0].contract, candidates[0].dates.first)
     found = [batch_changes_of(engine, ledger, candidate, history) for candidate in candidates]
     for candidate, changes in zip(candidates, found, strict=True):
         breaking = [each for each in changes if each.verdict.level == "breaking"]
@@ -71,16 +72,6 @@ def batch_changes_of(engine: Engine, ledger: Ledger, candidate: Candidate, histo
             found += [Found(day, change, classify(change, limits)) for change in changes]
             before = columns[day]
     return found
-
-
-def history_before(engine: Engine, contracts: Contracts, contract: Contract, first: date) -> observe.Profiles:
-    """Profiles of the batches before; one that another version would read today says nothing of how it would look."""
-
-    def counts(day: date, version: str) -> bool:
-        reading = contracts.effective(contract.source, day)
-        return reading is not None and reading.version == version
-
-    return observe.earlier_profiles(engine, contract, first, engine.settings.changes.history_batches, counts)
 
 
 def _suspicious(candidate: Candidate, limits: ChangeSettings) -> list[date]:

@@ -126,10 +126,11 @@ class _Work:
     def _changes(self) -> list[Change]:
         from ddcrm.contracts.amend import SILENT
         from ddcrm.lake.candidates import trial
-        from ddcrm.pipeline.detect import batch_changes_of, columns_named, history_before, missing_columns
+        from ddcrm.pipeline.detect import batch_changes_of, columns_named, missing_columns
+        from ddcrm.pipeline.earlier import history_before
 
         contract, self.counts = self.contract, None
-        history = history_before(self.engine, self.contracts, contract, self.day)
+        history = history_before(self.engine, self.ledger, self.contracts, contract, self.day)
         try:
             with trial(self.engine, contract, DateRange(self.day, self.day)) as candidate:
                 self.counts = candidate.counts[self.day]

@@ -37,11 +37,11 @@ def hold_against_those_before(work: Work) -> None:
 
 
 def _changes(engine: Engine, work: Work, contract: Contract, dates: DateRange) -> Iterator[Found]:
-    from ddcrm.lake.observe import conformed_profiles
-    from ddcrm.pipeline.detect import Found, history_before
+    from ddcrm.lake.observe import conformed_profiles, earlier_profiles
+    from ddcrm.pipeline.detect import Found
 
     limits = work.live.changes
-    history = history_before(engine, work.contracts, contract, dates.first)
+    history = earlier_profiles(engine, contract, dates.first, limits.history_batches)
     history |= conformed_profiles(engine, contract, dates)
     for day in (day for day in dates if day in history):
         before = sorted(other for other in history if other < day)[-limits.history_batches :]
@@ -59,6 +59,6 @@ def _judge(contract: Contract, found: Found) -> None:
             f"restated batches are not like those before: {sentence(found.change)}: {found.verdict.reason}",
             source=contract.source, partition=str(found.day), contract_version=contract.version,
             column=found.change.column,
-            hint="Nothing is swapped in. Mend that version of the contract (its mapping, or ddcrm.effectiveFrom), then "
-                 "`ddcrm restate --yes` again.",
+            hint="Nothing is swapped in. Mend that version of the contract (its mapping, or ddcrm.effectiveFrom), or "
+                 "restate all days that it reads; then `ddcrm restate --yes` again.",
         )  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 
 from ddcrm.contracts.model import Column, Contract, Exclusion, Server
 from ddcrm.lake import conforming
-from ddcrm.lake.made_by import CONFORM_VERSION, landing_digests, made_by
+from ddcrm.lake.made_by import CONFORM_VERSION, landing_digests, made_by, read_alike
 
 AMOUNT = Column("amount", "Amount", "decimal(18,2)", required=True)
 WHEN = Column("ordered_at", "At", "timestamp", required=True, role="event_time")
@@ -47,6 +47,15 @@ def test_what_decides_no_row(change: dict[str, Any]) -> None:
 )
 def test_what_decides_rows(change: dict[str, Any], parts: set[str]) -> None:
     assert parts_that_differ(made_by(CONTRACT, [], "l"), made_by(replace(CONTRACT, **change), [], "l")) == parts
+
+
+def test_columns_that_are_read_alike() -> None:
+    made = made_by(CONTRACT, [], "l")
+    assert read_alike(made, replace(CONTRACT, version="2.0.0")) == {"amount", "ordered_at", "city"}
+    columns = (replace(AMOUNT, transform="Amount / 100"), WHEN, Column("note", "Note", "string"))
+    assert read_alike(made, replace(CONTRACT, columns=columns)) == {"ordered_at"}
+    assert read_alike(made, replace(CONTRACT, null_values=("", "NA"))) == set()
+    assert read_alike(None, CONTRACT) == set()
 
 
 def test_deciding_columns() -> None:

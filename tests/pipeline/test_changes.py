@@ -11,7 +11,7 @@ from ddcrm.dates import DateRange
 from ddcrm.errors import BatchRejectedError, SchemaChangedError
 from ddcrm.pipeline.ingest import IngestResult, ingest
 from tests.pipeline.reading import conformed, landed, ledger, rows
-from tests.pipeline.shop import Shop
+from tests.pipeline.shop import FIRST, Shop
 from tests.pipeline.spoils import DAY, Spoil, cents, deliver, german, renamed, valued, without
 
 
@@ -149,6 +149,50 @@ def test_a_range_names_the_first_day_and_accepts_nothing(shop: Shop) -> None:
         ingest(shop.settings, "orders", DateRange.parse(DAY, "2026-01-24"))
     assert caught.value.partition == "2026-01-22"
     assert conformed(shop.settings) == before
+
+
+TOTAL = "{name: amount, physicalName: amount, logicalType: number, required: true"
+DATED_BACK: dict[str, str] = {  # how the version that reads all days from now on reads the amount
+    "only its number differs": TOTAL,
+    "a little less": TOTAL + ", transformLogic: 'CAST(amount AS DECIMAL(18, 2)) - 1'",
+    "ten times as much": TOTAL + ", transformLogic: 'CAST(amount AS DECIMAL(18, 2)) * 10'",
+    "a column that did not come": TOTAL.replace("physicalName: amount", "physicalName: net"),
+}
+
+
+@pytest.mark.parametrize("reading", DATED_BACK)
+def test_a_version_that_is_dated_back_leaves_nothing_unwatched(shop: Shop, reading: str) -> None:
+    """Nothing is restated yet: earlier batches are held against as they would be read now."""
+    first = (shop.folder / "contracts/orders/1.0.0.yaml").read_text()
+    assert TOTAL in first
+    later = shop.folder / "contracts/orders/1.1.0.yaml"
+    later.write_text(first.replace("version: 1.0.0", "version: 1.1.0").replace(TOTAL, DATED_BACK[reading]))
+    try:
+        deliver(shop, lambda _, row: {**row, "net": row["amount"]})
+        ingest(shop.settings, "orders", DateRange.parse(DAY))
+        assert [kind for kind, _, level in changes(shop) if level == "critical"] == []
+        deliver(shop, lambda _, row: {**row, "amount": cents(row["amount"]), "net": cents(row["amount"])})
+        with pytest.raises(SchemaChangedError, match="times that of earlier batches"):
+            ingest(shop.settings, "orders", DateRange.parse(DAY))
+        assert ("unit_changed", "amount", "critical") in changes(shop)
+    finally:
+        later.unlink()
+
+
+def test_a_version_that_is_dated_too_early(shop: Shop) -> None:
+    """Cents since the tenth day, and the version that divides reads the nine before as well: they would be spoiled."""
+    first = (shop.folder / "contracts/orders/1.0.0.yaml").read_text()
+    divided = TOTAL + ", transformLogic: 'CAST(amount AS DECIMAL(18, 2)) / 100'"
+    text = first.replace("version: 1.0.0", "version: 1.1.0").replace(TOTAL, divided)
+    later = shop.folder / "contracts/orders/1.1.0.yaml"
+    deliver(shop, valued("amount", lambda _, text: cents(text)))
+    try:
+        for day, told in ((FIRST, [("unit_changed", "amount", "warning")]), (DAY, [])):
+            later.write_text(text.replace(f"'{FIRST}'", f"'{day}'"))
+            ingest(shop.settings, "orders", DateRange.parse(DAY))
+            assert changes(shop) == told
+    finally:
+        later.unlink()
 
 
 def test_a_unit_that_is_not_to_be_checked(shop: Shop) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ddcrm import progress
+from ddcrm.dates import DateRange
 from ddcrm.errors import PlanOutdatedError, RestatementError, SchemaChangedError
 from ddcrm.pipeline.planning import make_plan
 from ddcrm.pipeline.restate import propose, restate
@@ -166,6 +167,12 @@ def test_a_reading_that_is_off_by_a_unit_is_found_before_the_swap(shop: Shop) ->
             restate(settings, found)
         facts = caught.value.source, caught.value.column, caught.value.partition, caught.value.contract_version
         assert facts == ("orders", "amount", str(PUBLISHED[2]), "1.1.0")
+    version(shop, "1.1.0", FIRST, cents)  # of all days, and only some are restated
+    found, _ = propose(settings, **WHO, dates=DateRange(PUBLISHED[2], PUBLISHED[-1]))
+    assert found is not None
+    agree(settings, found)
+    with pytest.raises(SchemaChangedError, match=f"partition {PUBLISHED[2]}.*restate all days that it reads"):
+        restate(settings, found)
     assert state(settings) == before
 
 
