@@ -179,7 +179,7 @@ def _train_value(
 
     settings, value = engine.settings, engine.settings.value.at(as_of)
     split = backtest.split_of(_first_day(as_of, features), as_of, value)
-    days = intervals.interval_days(_first_day(as_of, features), as_of, value)
+    days = intervals.interval_days(_first_day(as_of, features), as_of, split.holdout_days, value)
     holdout, longer = intervals.with_longer(engine, as_of, backtest.read_holdout(engine, as_of, split), days)
     progress.point("train.holdout", cut=str(split.cut), customers=len(holdout.spend))
     versions = _versions_of(models, as_of)

@@ -1,7 +1,8 @@
 """What the conformal intervals of a heuristic are learned from: the horizon itself, as far as the history goes.
 
-A heuristic learns nothing, so it can be held against a longer period than the back-test's: from an earlier cut on, at
-least a third of the history after its beginning, what it would have said against what came until as_of.
+A heuristic learns nothing, so it can be held against a longer period than the back-test's: from an earlier cut on, what
+it would have said against what came until as_of. Before that cut lie a third of the history and two holdouts at least:
+while a shop is so young that everybody's first purchase is in the last period, it says more than it ever will again.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ class Longer:
     days: int
 
 
-def interval_days(first: date, as_of: date, value: ValueSettings) -> int:
-    """The horizon; two thirds of a history that begins with `first` at most."""
-    return min(value.horizon_days, ((as_of - first).days + 1) * 2 // 3)
+def interval_days(first: date, as_of: date, holdout_days: int, value: ValueSettings) -> int:
+    """The horizon; of a history that begins with `first` two thirds, and all but two holdouts, at most."""
+    history = (as_of - first).days + 1
+    return min(value.horizon_days, history * 2 // 3, history - 2 * holdout_days)
 
 
 def with_longer(engine: Engine, as_of: date, holdout: Holdout, days: int) -> tuple[Holdout, Longer | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -154,6 +156,25 @@ def test_same_seed_same_bits_in_any_order_and_chunk(mbgnbd: MBGNBD, spend: Gamma
     other = ends(mbgnbd, spend, of, seed="v2")[1]
     assert (other != high).any()
     assert other[high > 50] == pytest.approx(high[high > 50], rel=0.15)
+
+
+def test_memory_does_not_grow_with_the_customers(mbgnbd: MBGNBD, spend: GammaGamma) -> None:
+    """Beside the two ends themselves; of few and of four times as many, more than are taken in one go."""
+
+    def beside(n: int) -> int:
+        x, age = np.arange(n) % 12 * 1.0, np.arange(n) % 100 * 1.0
+        mean, alive = np.where(x > 0, 20.0, np.nan), np.full(n, 0.7)
+        tracemalloc.start()
+        try:
+            low, high = SpendIntervals((mbgnbd, spend), x, age, YEAR, "v1", 256).of(x, age, mean, alive)
+            return tracemalloc.get_traced_memory()[1] - low.nbytes - high.nbytes
+        finally:
+            tracemalloc.stop()
+
+    beside(10)  # what is imported or cached once
+    few, many = beside(100_000), beside(400_000)
+    assert few > 1_000_000
+    assert many == pytest.approx(few, rel=0.05)
 
 
 def test_nothing_wild_comes_of_extreme_customers(mbgnbd: MBGNBD, spend: GammaGamma) -> None:

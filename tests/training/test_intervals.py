@@ -64,7 +64,7 @@ def shop(process: dict[str, float], n: int, seed: int, history: int) -> Shop:
 def test_nine_in_ten_spend_within_a_year_what_they_say(process: dict[str, float], history: int, method: str) -> None:
     """Of all who are known at the end of the history, by what came of the same heuristic before."""
     made = shop(process, 20_000, 3, history)
-    days = interval_days(DAY - timedelta(days=history - 1), DAY, ValueSettings())
+    days = interval_days(DAY - timedelta(days=history - 1), DAY, PERIOD, ValueSettings())
     assert days == YEAR
     cut, then = made.known(history - PERIOD)
     holdout = Holdout(Split(DAY, PERIOD), cut, np.empty(0), made.between(history - PERIOD, history)[then], "h")
@@ -85,11 +85,13 @@ def test_nine_in_ten_spend_within_a_year_what_they_say(process: dict[str, float]
     assert abs(((low <= came) & (came <= high)).mean() - 0.9) > 0.025
 
 
-def test_the_days_are_the_horizon_or_two_thirds_of_the_history() -> None:
-    first = date(2025, 1, 1)
-    assert interval_days(first, first + timedelta(days=98), ValueSettings()) == 66
-    assert interval_days(first, first + timedelta(days=2000), ValueSettings()) == 365
-    assert interval_days(first, first + timedelta(days=2000), ValueSettings(horizon_days=30)) == 30
+def test_the_days_are_the_horizon_unless_the_history_before_would_be_too_short() -> None:
+    first, year = date(2025, 1, 1), ValueSettings()
+    assert interval_days(first, first + timedelta(days=2000), 90, year) == 365
+    assert interval_days(first, first + timedelta(days=2000), 90, ValueSettings(horizon_days=30)) == 30
+    assert interval_days(first, first + timedelta(days=299), 30, year) == 200  # two thirds
+    assert interval_days(first, first + timedelta(days=299), 90, year) == 120  # two holdouts before
+    assert interval_days(first, first + timedelta(days=98), 33, year) == 33
 
 
 def test_they_are_learned_from_what_was_known_at_the_cut(tmp_path: Path) -> None:
