@@ -9,6 +9,7 @@ from ddcrm.features.units import in_units
 from ddcrm.report import segment_figures, value_figures
 from ddcrm.report.page import Section, Table
 from ddcrm.report.published import PublishedDay
+from ddcrm.scoring.migration import NEW
 from ddcrm.training.said import sentence, silence, silent
 
 if TYPE_CHECKING:
@@ -93,10 +94,12 @@ def _scheme(day: PublishedDay, scheme: str) -> Section:
     figures = [segment_figures.rfm_grid(day.found["rfm"])] if scheme == "rfm" else []
     figures.append(segment_figures.sizes_over_time(day.of("sizes", scheme), scheme))
     moves = day.of("migration", scheme)
-    if moves:
+    known = any(row["from_segment"] != NEW for row in moves)
+    if known:
         figures.append(segment_figures.migration(moves, scheme))
     rows = [[_text(name, row[name]) for name in _PROFILE] for row in day.of("profiles", scheme)]
-    return Section(f"Segments: {scheme}", (), figures, [Table([name.replace("_", " ") for name in _PROFILE], rows)])
+    words = [] if known else ["The day before has no segments of this scheme: nobody has come from another one."]
+    return Section(f"Segments: {scheme}", words, figures, [Table([name.replace("_", " ") for name in _PROFILE], rows)])
 
 
 def business_section(day: PublishedDay) -> Section:

@@ -58,7 +58,7 @@ def sizes_over_time(rows: Rows, scheme: str) -> Figure:
         axes.plot(days, counts, style, marker="o", markersize=2.5, label=name)
     labelled(axes, f"day, up to {days[-1]}", "customers")
     axes.set_ylim(bottom=0)
-    _sparse_days(axes, days)
+    _sparse_days(axes, days, "%m-%d")
     thousands(axes)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, frameon=False)
     return made
@@ -166,15 +166,15 @@ def value_by_period(rows: Rows) -> Figure:
     thousands(axes)
     if len(axes.lines) > 1:
         axes.legend(loc="best", frameon=False)
-    made.autofmt_xdate(rotation=0, ha="center")
+    _sparse_days(axes, [row["period"] for row in rows], "%Y-%m")
     return made
 
 
-def _sparse_days(axes: Any, days: Sequence[date]) -> None:
+def _sparse_days(axes: Any, days: Sequence[date], form: str) -> None:
     """At most nine of the days as ticks, the last one among them, none so near another that labels would touch."""
     apart = (days[-1] - days[0]) / 8
     shown = [days[-1]]
-    for day in reversed(days):
+    for day in reversed(days[:-1]):
         if shown[0] - day >= apart:
             shown.insert(0, day)
-    axes.set_xticks(shown, [f"{day:%m-%d}" for day in shown])
+    axes.set_xticks(shown, [f"{day:{form}}" for day in shown])

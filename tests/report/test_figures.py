@@ -189,6 +189,18 @@ def test_value_by_period_without_costs_has_no_profit() -> None:
     assert made.axes[0].get_ylabel() == "revenue"
 
 
+@pytest.mark.parametrize("months", [1, 3, 9, 40])
+def test_months_are_ticks_that_can_be_read(months: int) -> None:
+    periods = [date(2023 + n // 12, 1 + n % 12, 1) for n in range(months)]
+    rows = [{"period": period, "revenue": Decimal(5), "profit": Decimal(1)} for period in periods]
+    made = segment_figures.value_by_period(rows)
+    named(made)
+    shown = [label.get_text() for label in made.axes[0].get_xticklabels()]
+    assert shown[-1] == f"{periods[-1]:%Y-%m}"
+    assert min(months, 4) <= len(shown) <= 9
+    assert set(shown) <= {f"{period:%Y-%m}" for period in periods}
+
+
 def test_the_same_figure_is_the_same_bytes() -> None:
     first, second = (value_figures.value_deciles([60, 30, 10], title="<b> & co") for _ in range(2))
     assert svg(first) == svg(second)

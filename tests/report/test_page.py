@@ -17,7 +17,7 @@ from ddcrm.pipeline.score import publish, score
 from ddcrm.pipeline.train import train
 from ddcrm.report.page import Page, Section, Table, render
 from ddcrm.report.published import PublishedDay
-from ddcrm.report.sections import facts, model_section, value_section
+from ddcrm.report.sections import facts, model_section, segment_sections, value_section
 from ddcrm.report.tracking import Tracked
 from ddcrm.settings import Settings
 from tests.pipeline.reading import rows
@@ -102,6 +102,17 @@ def test_who_may_not_speak_and_why_is_said() -> None:
         "ridge may not speak: it is of 90 days.",
         "mbgnbd may not speak: it is flat.",
     ]
+
+
+@pytest.mark.parametrize(("before", "figures"), [("(new)", 1), ("light", 2)])
+def test_without_a_day_before_there_is_no_migration(before: str, figures: int) -> None:
+    size = {"as_of": FIRST, "scheme": "usage", "segment": "light", "customers": 5}
+    profile = size | {"share": 1.0, "revenue_share": 1.0, "frequency_mean": 0.5, "monetary_value_mean": 2.0,
+                      "typical": "t", "rule": "r", "action": "a"}  # fmt: skip
+    move = {"scheme": "usage", "from_segment": before, "to_segment": "light", "customers": 5}
+    day = PublishedDay(FIRST, {"profiles": [profile], "sizes": [size], "migration": [move]})
+    [section] = segment_sections(day)
+    assert (len(section.figures), len(section.words)) == (figures, 2 - figures)
 
 
 def test_numbers_stand_to_the_right_by_column() -> None:
