@@ -40,7 +40,7 @@ def _say_version(asked: bool) -> None:
 
 
 @app.callback()
-def options(
+def options(  # noqa: D103 - a docstring would stand in the help
     ctx: typer.Context,
     project: Annotated[Path | None, typer.Option(help="Folder of ddcrm.toml; here or above where absent.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and every step.")] = False,

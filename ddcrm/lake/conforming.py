@@ -20,6 +20,10 @@ from ddcrm.lake.layout import LANDING_PARTITION
 def conform(
     engine: Engine, contract: Contract, listing: Sequence[tuple[str, dict[str, str]]], work: Path
 ) -> dict[str, Any]:
+    """Conform landed files, (file, partition) each, into `work`; returns the manifest of what was written.
+
+    Raises what `raise_if_missing` and `check_counts` raise: columns that are missing, too many rows quarantined.
+    """
     landed = read_parquet([file for file, _ in listing])
     arrived = columns_by_day(engine, listing)
     filled = dict(

@@ -26,10 +26,14 @@ class Part(Protocol):
     """A piece of an extraction with columns of its own (a file, a query): see `ddcrm.sources.Part`."""
 
     @property
-    def dates(self) -> DateRange: ...
+    def dates(self) -> DateRange:
+        """The days whose rows it has."""
+        ...
 
     @property
-    def reader(self) -> pa.RecordBatchReader: ...
+    def reader(self) -> pa.RecordBatchReader:
+        """Its rows, to be read once."""
+        ...
 
     def check(self) -> None:
         """Raise what went wrong while the reader was read."""

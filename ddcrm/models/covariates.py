@@ -100,9 +100,12 @@ class CovariateLikelihood:
         weight = rows.row_weight / rows.total_weight
         mean = np.array([np.sum(weight * column) for column in covariates])
         spread = np.array([np.sqrt(np.sum(weight * (z - m) ** 2)) for z, m in zip(covariates, mean, strict=True)])
-        for name, s, m in zip(design.columns, spread, mean, strict=True):
-            if not s > 1e-10 * abs(m):
+        for name, z, s, m in zip(design.columns, covariates, spread, mean, strict=True):
+            if np.ptp(z) == 0:
                 raise invalid(model, f"the covariate {name} is the same for all customers", "Leave it out.")
+            if not s > 1e-10 * abs(m):
+                hint = f"Subtract {m:.6g}, its mean, from {name}."
+                raise invalid(model, f"the covariate {name} varies too little for how far from 0 it is", hint)
         scaled = tuple((z - m) / s for z, m, s in zip(covariates, mean, spread, strict=True))
         return cls(rows, design, scaled, mean, spread)
 

@@ -34,6 +34,7 @@ class Loaded:
 
 
 def check_names(tables: Mapping[str, Any]) -> None:
+    """Raise PublishError unless the tables are the published ones, no more and no fewer."""
     from ddcrm.warehouse.tables import published_names
 
     missing = [name for name in published_names() if name not in tables]

@@ -260,6 +260,8 @@ class TestRefusals:
             ({"loyal": np.nan}, "the covariate loyal is nan in row 0"),
             ({"loyal": "yes"}, "loyal is not a column of numbers"),
             ({"loyal": 1}, "the covariate loyal is the same for all"),
+            ({"loyal": 0.1}, "the covariate loyal is the same for all"),
+            ({"loyal": 1e12 + np.arange(50) % 2}, "loyal varies too little .* Subtract 1e"),
         ],
     )
     def test_covariates_that_cannot_be(self, change: dict[str, Any], why: str) -> None:
