@@ -183,4 +183,5 @@ def _work(settings: Settings, ledger: Ledger, restatement_id: str, state: State,
     shadow = make_shadow(settings, restatement_id)
     own = ShadowLedger(ledger.warehouse, restatements_dir(settings) / restatement_id)
     own.run_id = ledger.run_id
-    return Work(settings, shadow, own, restatement_id, plan, expected_batches(state), state.contracts, jobs)
+    made = expected_batches(state)
+    return Work(settings, shadow, own, restatement_id, plan, made, state.contracts, state.batches, jobs)

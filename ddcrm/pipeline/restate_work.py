@@ -35,7 +35,11 @@ ROWS_AT_ONCE = 2_000_000
 
 @dataclass
 class Work:
-    """What the units share: where they work, for what plan, and what makes each batch now."""
+    """What the units share: where they work, for what plan, and what makes each batch now.
+
+    known: the batches in the ledger, read before the lake: what is made may then be said to be older than it is, and be
+    planned again, but never newer.
+    """
 
     live: Settings
     shadow: Settings
@@ -44,6 +48,7 @@ class Work:
     plan: Plan
     made: Mapping[Key, Mapping[str, Any]]
     contracts: Contracts
+    known: Sequence[Batch]
     jobs: int = 2
     checking: threading.Lock = field(default_factory=threading.Lock)  # Great Expectations is one for the process
 
@@ -63,7 +68,7 @@ def do_all(work: Work) -> None:
 
     with threadpool_limits(1):  # once for all threads: the limit is the process's
         restate_batches(work)
-        basis = Basis(work.contracts, work.ledger.all_batches())
+        basis = Basis(work.contracts, work.ledger.over(work.known))
         train_again(work, basis)
         restate_days(work, basis)
 

@@ -168,7 +168,11 @@ class ShadowLedger(Ledger):
 
     def all_batches(self) -> list[Batch]:
         """Every batch, the restated ones as they are now."""
-        known = {(each.source, each.batch_date): each for each in super().all_batches()}
+        return self.over(super().all_batches())
+
+    def over(self, batches: Sequence[Batch]) -> list[Batch]:
+        """These batches, the restated ones as they are now."""
+        known = {(each.source, each.batch_date): each for each in batches}
         return [batch for _, batch in sorted({**known, **self.restated()}.items())]
 
 

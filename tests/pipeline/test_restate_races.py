@@ -18,6 +18,7 @@ from ddcrm import progress
 from ddcrm.atomic import locked
 from ddcrm.dates import DateRange
 from ddcrm.errors import PlanOutdatedError, RestatementError
+from ddcrm.pipeline.planning import make_plan
 from ddcrm.pipeline.record import opened
 from ddcrm.pipeline.restate import approve, give_up, propose, restate
 from ddcrm.pipeline.restate_swap import expire, swap, undo
@@ -251,6 +252,29 @@ def test_another_change_takes_the_work_over(shop: Shop) -> None:
     with progress.listening(lambda name, facts: ranges.append(facts) if name == "restate.batches" else None):
         restate(settings, "r2")
     assert [(each["done"], each["waiting"]) for each in ranges] == [(1, 0)]
+
+
+def test_a_batch_that_comes_amid_the_work_is_not_said_to_be_in_it(shop: Shop) -> None:
+    """The work has read the lake already: the ledger says what it has read, so the next plan has the day."""
+    settings, more, came = shop.settings, PUBLISHED[3], Event()
+    found, _ = propose(settings, who="ann", why="half", dates=DateRange(CHANGED, CHANGED))
+    assert found == "r2"
+    approve(settings, found, who="bob")
+    shop.rows[more] += order("LATE1", "C0000", FIRST, 55.0)
+    shop.write(more)
+
+    def ingest(name: str, facts: dict[str, Any]) -> None:
+        if name == "restate.batches":
+            run.ingest(settings, more)
+            came.set()
+
+    with progress.listening(ingest):
+        restate(settings, found)
+    assert came.is_set()
+    approve(settings, found, who="bob")
+    swap(settings, found, who="ann")
+    plan = make_plan(settings)
+    assert ([day.as_of for day in plan.days], plan.trainings, plan.batches) == ([more], (), ())
 
 
 def test_what_somebody_works_on_is_neither_taken_over_nor_swapped(shop: Shop) -> None:
