@@ -165,7 +165,7 @@ def value_by_period(rows: Rows) -> Figure:
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     thousands(axes)
     if len(axes.lines) > 1:
-        axes.legend(loc="best", frameon=False)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)  # beside the title, off the lines
     _sparse_days(axes, [row["period"] for row in rows], "%Y-%m")
     return made
 

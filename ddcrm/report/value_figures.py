@@ -115,7 +115,9 @@ def back_test(
     axes.set_yticks(range(len(names)), [name + marks.get(name, "") for name in names])
     for place, value in enumerate(values):
         axes.text(value, place, f" {value:,.2f}", va="center", fontsize=8)
-    axes.margins(x=0.12)
+    axes.margins(x=0.15)
+    axes.locator_params(axis="x", nbins=6)
+    thousands(axes, "x")
     axes.set_xlabel(f"{measure.upper()}, money a customer")
     axes.set_ylabel("method")
     return made

@@ -87,6 +87,13 @@ def test_the_back_test_marks_the_champion() -> None:
     assert [patch.get_width() for patch in made.axes[0].patches] == [3.0, 2.0, 1.0]  # type: ignore[attr-defined]
 
 
+def test_large_amounts_are_written_out() -> None:
+    made = value_figures.back_test({"some_regression": {"rmse": 12_345_678.9}, "rate": {"rmse": 9.0}}, "rate")
+    named(made)
+    assert texts(made) == [" 12,345,678.90", " 9.00"]
+    assert "10,000,000" in [label.get_text() for label in made.axes[0].get_xticklabels()]
+
+
 def test_the_rfm_grid_counts() -> None:
     rows = [{"r": 5, "f": 1, "customers": 1200, "monetary_value": 3.0},
             {"r": 1, "f": 5, "customers": 7, "monetary_value": 9.0}]  # fmt: skip
@@ -199,6 +206,9 @@ def test_months_are_ticks_that_can_be_read(months: int) -> None:
     assert shown[-1] == f"{periods[-1]:%Y-%m}"
     assert min(months, 4) <= len(shown) <= 9
     assert set(shown) <= {f"{period:%Y-%m}" for period in periods}
+    legend, inside = made.axes[0].get_legend(), made.axes[0].get_window_extent()
+    assert legend is not None
+    assert legend.get_window_extent().y0 >= inside.y1 - 1  # off the lines
 
 
 def test_the_same_figure_is_the_same_bytes() -> None:
