@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,12 +12,13 @@ from sqlalchemy import text
 
 from ddcrm.errors import BatchRejectedError, PlanOutdatedError, PublishError, RestatementError
 from ddcrm.settings import RestateSettings
-from ddcrm.warehouse import restate
+from ddcrm.warehouse import restate, restatements
 from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.digest import digest_published
 from ddcrm.warehouse.ledger import Ledger
 from ddcrm.warehouse.publish import publish_day
 from ddcrm.warehouse.records import Batch, Reason, Validation
+from ddcrm.warehouse.restatements import Event, Restatement
 from tests.warehouse.days import DAY, NEXT, make_day, no_audit
 from tests.warehouse.restating import (
     ANYTHING,
@@ -143,6 +145,21 @@ def test_an_order_that_is_not_kept_is_refused(warehouse: Warehouse) -> None:
             step()
     with pytest.raises(RestatementError, match="no such restatement"):
         restate.swap(warehouse, "r99", who=WHO)
+
+
+@pytest.mark.parametrize("state", sorted(restatements.NEXT))
+def test_from_every_state_a_command_leads_on(state: str) -> None:
+    from ddcrm.cli.restate_app import restate_app
+
+    events = [Event(name, WHO, None, datetime(2026, 3, 1)) for name in ("planned", "approved", "compared")]
+    known = Restatement("r7", "p", {"days": {}}, state, WHO, "x", None, None, None, tuple(events))
+    beyond = replace(known, comparison={"beyond_limits": ["a: 12.0%"]})
+    assert beyond.needs_approval
+    there = {command.name for command in restate_app.registered_commands}
+    for each in (known, beyond):
+        told = re.findall(r"`ddcrm restate( \w+ r7)?[^`]*`", str(restatements.wrong_state(each, "undone")))
+        assert told
+        assert {words.split()[0] for words in told if words} <= there
 
 
 def test_all_days_or_none(warehouse: Warehouse) -> None:
