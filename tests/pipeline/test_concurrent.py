@@ -17,7 +17,7 @@ FIRST, LAST = date(2026, 1, 5), date(2026, 1, 9)
 
 
 def ingest_again_and_again(shop: Shop) -> None:
-    for _ in range(4):
+    for _ in range(3):
         run.ingest(shop.settings, FIRST, LAST)
 
 
@@ -26,10 +26,10 @@ def test_ingest(shop: Shop) -> None:
     expected = conformed(shop.settings), ledger(shop.settings)
     assert len(expected[0]) == sum(len(shop.rows[day]) for day in shop.rows if FIRST <= day <= LAST)
     context = multiprocessing.get_context("spawn")
-    runs = [context.Process(target=ingest_again_and_again, args=(shop,)) for _ in range(3)]
+    runs = [context.Process(target=ingest_again_and_again, args=(shop,)) for _ in range(2)]
     for process in runs:
         process.start()
     for process in runs:
         process.join(240)
-    assert [process.exitcode for process in runs] == [0, 0, 0]
+    assert [process.exitcode for process in runs] == [0, 0]
     assert (conformed(shop.settings), ledger(shop.settings)) == expected

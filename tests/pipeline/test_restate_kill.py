@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
+import random
 import signal
-from collections.abc import Callable
+import time
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ddcrm import progress
 from ddcrm.warehouse.embedded import EmbeddedPostgres
+from tests.pipeline.forks import differing, in_child, killed_after, killed_at, points, reader, told, warm
 from tests.pipeline.lived import NET_AMOUNT, PUBLISHED, Lived, version
+from tests.pipeline.reading import rows
 from tests.pipeline.shop import Shop
-from tests.pipeline.test_kill import in_child, reader, warm
 
 pytestmark = pytest.mark.slow
 
-KILLS = 20
+MOMENTS = 20
+NEWEST = "SELECT restatement_id FROM ops.restatement_events WHERE event = 'swapped' ORDER BY id DESC LIMIT 1"
 SEEN = (
     "SELECT (SELECT sum(monetary_value) FROM crm.current_customer_scores), "
     "(SELECT sum(monetary_value_mean) FROM crm.current_segment_profiles), "
@@ -28,7 +29,7 @@ SEEN = (
 )
 
 
-def everything(shop: Shop) -> None:
+def forth(shop: Shop) -> None:
     """What an engineer types, again and again, until it is done."""
     from ddcrm.pipeline.restate import approve, propose, restate
     from ddcrm.pipeline.restate_swap import swap
@@ -42,63 +43,22 @@ def everything(shop: Shop) -> None:
 
 
 def back(shop: Shop) -> None:
+    """Undo what was swapped in last, again and again, until it is done."""
     from ddcrm.pipeline.restate_swap import undo
 
-    undo(shop.settings, "r1", who="ann")
+    ((restatement,),) = rows(shop.settings, NEWEST)
+    undo(shop.settings, restatement, who="ann")
 
 
-def points(shop: Shop, work: Callable[[Shop], None]) -> list[str]:
-    """Do the work in a child; the names of the points that it passed, in the order of their first time."""
-    file = shop.folder / "points"
+def look(shop: Shop) -> dict[str, str]:
+    """Everything that readers and the next steps see, part by part."""
+    from tests.pipeline.test_restate import state
 
-    def body() -> None:
-        with file.open("w") as names, progress.listening(lambda name, facts: print(name, file=names)):
-            work(shop)
-
-    assert in_child(body) == 0
-    return list(dict.fromkeys(file.read_text().split()))
-
-
-def killed(shop: Shop, work: Callable[[Shop], None], names: list[str]) -> list[str]:
-    """Do the work in children that kill themselves, one at each of the points; the points at which one died."""
-    died = []
-    for name in names:
-
-        def kill(reached: str, facts: dict[str, Any], name: str = name) -> None:
-            if reached == name:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        def body(kill: progress.Listener = kill) -> None:
-            with progress.listening(kill):
-                work(shop)
-
-        ended = in_child(body)
-        assert ended in (0, signal.SIGKILL), name
-        died += [name] if ended else []
-    return died
-
-
-def state(shop: Shop) -> dict[str, str]:
-    """Read in a child, for the lake's library must not be used before a fork."""
-    from tests.pipeline.test_restate import state as read
-
-    file = shop.folder / "state"
-
-    def body() -> None:
-        file.write_text(json.dumps({name: repr(part) for name, part in read(shop.settings).items()}))
-
-    assert in_child(body) == 0
-    found: dict[str, str] = json.loads(file.read_text())
-    return found
-
-
-def spread(names: list[str], number: int) -> list[str]:
-    """So many of the names, evenly, in their order."""
-    return [names[place * len(names) // number] for place in range(number)] if len(names) > number else names
+    return told(shop.folder / "state", lambda: state(shop.settings))
 
 
 def test_killed_anywhere_then_run_again(lived: Lived, postgres_server: EmbeddedPostgres, tmp_path: Path) -> None:
-    """In a process of its own: the lake's library can't be used in forks of a process that has used it."""
+    """In a process of its own, which has not worked."""
     with lived.copy(postgres_server, tmp_path / "alone"):
         url = os.environ["DDCRM_WAREHOUSE_URL"]
         with lived.copy(postgres_server, tmp_path / "shop"):
@@ -114,26 +74,40 @@ def kill_all_through(folder: Path, warehouse_url: str, other_warehouse_url: str)
     warm()
     alone, shop = Shop(folder / "alone"), Shop(folder / "shop")
     os.environ["DDCRM_WAREHOUSE_URL"] = warehouse_url
-    before = state(shop)
+    before = look(shop)
     for each in (alone, shop):
         version(each, "1.1.0", PUBLISHED[2], NET_AMOUNT)  # two batches, a training, two days
     os.environ["DDCRM_WAREHOUSE_URL"] = other_warehouse_url
-    names = points(alone, everything)
-    expected = state(alone)
-    undoing = points(alone, back)
+    began = time.monotonic()
+    going = [name for name in points(folder / "points", partial(forth, alone)) if name.startswith("restate.")]
+    took = time.monotonic() - began
+    expected = look(alone)
+    coming = [name for name in points(folder / "points", partial(back, alone)) if name.startswith("restate.")]
     os.environ["DDCRM_WAREHOUSE_URL"] = warehouse_url
-    ours = [name for name in names if name.startswith("restate.")]
-    others = [name for name in names if name not in ours]
-    chosen = set(ours) | set(spread(others, max(0, KILLS + 4 - len(ours))))
     with reader(warehouse_url, SEEN) as states:
-        died = killed(shop, everything, [name for name in names if name in chosen])
-        assert len(died) >= KILLS, died
-        assert in_child(lambda: everything(shop)) == 0
-        found = state(shop)
-        assert {name for name in expected if found[name] != expected[name]} == set()
-        assert {name for name in before if found[name] == before[name]} == {"2026-01-16", "2026-01-17"}
-        assert len(states) == 2
-        assert killed(shop, back, undoing)
-        assert in_child(lambda: back(shop)) == 0
-        assert state(shop) == before
-        assert len(states) == 2
+        kill_at_moments(shop, took)
+        for name in going:
+            assert killed_at(name, partial(forth, shop)) in (0, signal.SIGKILL), name
+        assert in_child(partial(forth, shop)) == 0
+        found = look(shop)
+        assert differing(found, expected) == set()
+        assert set(found) - differing(found, before) == {"2026-01-16", "2026-01-17"}
+        for name in coming:
+            assert killed_at(name, partial(back, shop)) in (0, signal.SIGKILL), name
+        assert in_child(partial(back, shop)) == 0
+        assert differing(look(shop), before) == set()
+    assert len(states) == 2, "the days before and the days after, and nothing between"
+
+
+def kill_at_moments(shop: Shop, took: float) -> None:
+    """Kill the work at twenty moments within the time that it takes alone, early ones first, as it resumes each time.
+
+    Once it is whole it begins anew.
+    """
+    chance, killed = random.Random(11), 0
+    while killed < MOMENTS:
+        died = killed_after(chance.uniform(0, took * (killed + 1) / MOMENTS), partial(forth, shop))
+        assert died in (0, signal.SIGKILL)
+        killed += died == signal.SIGKILL
+        if not died:
+            assert in_child(partial(back, shop)) == 0

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import signal
-import subprocess
-import sys
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,7 +34,6 @@ DAY = date(2026, 4, 8)
 BEFORE = DAY - timedelta(days=1)
 TABLES = ("cohort_retention", "customer_scores", "customer_segments", "revenue_tree", "segment_migration",
           "segment_profiles", "value_by_period")  # fmt: skip
-POINTS = ("score.computed", "score.writing", "score.staged", "score.current")
 
 
 @pytest.fixture(scope="module")
@@ -190,20 +186,6 @@ def test_what_can_t_be_scored_or_published_is_refused(settings: Settings) -> Non
     next((settings.lake_dir / "scores" / str(DAY)).glob("*/segment_profiles.parquet")).write_bytes(b"PAR1")
     with pytest.raises(LakeError, match="not the one of its manifest"):
         publish(settings, DAY)
-
-
-def test_killed_anywhere_and_run_again_the_day_is_whole(settings: Settings) -> None:
-    score(settings, BEFORE)
-    wanted = score(settings, DAY), staged(settings, DAY)
-    lake.commit(settings, lake.history())  # other files, the same rows: nothing staged can be used again
-    command = [sys.executable, "-m", "tests.scoring.killing", str(settings.project_dir), str(DAY), *POINTS]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[:-1] == [f"{where} {signal.SIGKILL.value}" for where in POINTS]
-    assert staged(settings, DAY) == wanted[1]
-    assert score(settings, DAY).rows == wanted[0].rows
-    assert staged(settings, DAY) == wanted[1]
-    left = [path.name for path in (settings.lake_dir / "scores" / str(DAY)).iterdir()]
-    assert len([name for name in left if not name.startswith(".")]) == 2
 
 
 @pytest.mark.slow
