@@ -24,6 +24,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[_FOLDER] = tempfile.mkdtemp(prefix="ddcrm-tests-")
 
 
+def run_folder() -> Path:
+    """The folder that all workers of this test run share."""
+    return Path(os.environ[_FOLDER])
+
+
 _LONGEST = (
     "test_month.py", "test_kill.py", "test_scheduler.py", "test_replay.py", "test_restate_scheduler.py",
     "test_restate_kill.py", "test_run.py", "test_release.py", "test_commands.py", "test_restate.py",
@@ -44,7 +49,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[EmbeddedPostgres]:
     """A running PostgreSQL 18 (superuser postgres, no password, unix socket); shared, so leave its settings alone."""
-    server = EmbeddedPostgres.start(Path(os.environ[_FOLDER]) / "postgres", _FAST)
+    server = EmbeddedPostgres.start(run_folder() / "postgres", _FAST)
     yield server
     server.close(force=True)
 

@@ -22,7 +22,7 @@ CHANGE = date(2026, 3, 15)  # a Sunday, as the 1st: models are trained
 HISTORY = DateRange(date(2026, 1, 1), date(2026, 2, 28))
 BEFORE = DateRange(date(2026, 3, 1), date(2026, 3, 14))
 WAITING = DateRange(CHANGE, date(2026, 3, 20))
-SOURCES = ("feedback", "market", "orders")  # scores read the last two
+SOURCES = ("market", "orders")  # what scores read
 
 TOML = f"""
 state_dir = "state"

@@ -119,7 +119,7 @@ def test_the_day_of_the_change_fails_once_and_says_what_to_do(running: Running) 
     assert api.runs("crm_train") == api.runs("crm_score") == []
     assert rows(settings, "SELECT DISTINCT as_of FROM crm.current_customer_scores") == [(BEFORE.last,)]
     arrived = rows(settings, "SELECT source FROM ops.batches WHERE batch_date = %s ORDER BY 1", CHANGE)
-    assert arrived == [("feedback",), ("market",)]
+    assert arrived == [("market",)]
 
 
 def test_the_proposal_finds_rename_unit_and_channel(running: Running) -> None:
@@ -152,8 +152,8 @@ def test_a_backfill_of_four_at_once_brings_the_days_that_waited(running: Running
     )
     assert said.splitlines() == [
         "crm_ingest: 6 partitions, oldest first, 4 at once",
-        f"    {CHANGE} (1): feedback 1.0.0 again, market 1.0.0 again, orders 2.0.0; not published yet",
-        "    2026-03-16..2026-03-20 (5): feedback 1.0.0, market 1.0.0, orders 2.0.0; not published yet",
+        f"    {CHANGE} (1): market 1.0.0 again, orders 2.0.0; not published yet",
+        "    2026-03-16..2026-03-20 (5): market 1.0.0, orders 2.0.0; not published yet",
         "Airflow runs them now; training and scoring follow each day",
     ]
     wait(lambda: _are_scored(running), 900)

@@ -12,7 +12,7 @@ import pytest
 from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.conftest import _database
 from tests.pipeline.days import ingest
-from tests.pipeline.lived import Lived, live, warehouse_of
+from tests.pipeline.lived import Lived, live, shared
 from tests.pipeline.shop import Shop
 from tests.pipeline.spoils import with_channels
 from tests.sources.conftest import locked_postgres, service  # noqa: F401  (fixtures)
@@ -52,9 +52,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def lived(postgres_server: EmbeddedPostgres, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Lived:
-    """A shop with published days, made once; `Lived.copy` gives a test its own."""
-    folder = tmp_path_factory.mktemp("lived") / "shop"
-    with warehouse_of(postgres_server, _template) as name:
-        live(folder)
-    return Lived(folder, name)
+def lived(postgres_server: EmbeddedPostgres, _template: str) -> Lived:
+    """A shop with published days, made once for all workers; `Lived.copy` gives a test its own."""
+    return shared(postgres_server, _template, "lived", live)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ddcrm.warehouse.embedded import EmbeddedPostgres
+from tests.conftest import run_folder
 from tests.pipeline import days as run
 from tests.pipeline.shop import CONTRACT, FIRST, Shop
 
@@ -55,6 +56,21 @@ class Lived:
         shop.rows = shop.history()
         with warehouse_of(server, self.database):
             yield shop
+
+
+def shared(server: EmbeddedPostgres, template: str, name: str, make: Callable[[Path], object]) -> Lived:
+    """A shop that `make` makes, in the test run's own folder: by whichever worker comes first."""
+    from ddcrm.atomic import locked
+
+    folder = run_folder() / name
+    folder.mkdir(exist_ok=True)
+    made = folder / "database"
+    with locked(folder):
+        if not made.exists():
+            with warehouse_of(server, template) as database:
+                make(folder / "shop")
+            made.write_text(database)
+    return Lived(folder / "shop", made.read_text())
 
 
 def live(folder: Path, *changes: tuple[str, str]) -> Shop:

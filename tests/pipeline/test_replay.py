@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
+from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.pipeline import days as run
+from tests.pipeline.lived import Lived, shared
 from tests.pipeline.reading import conformed, ledger, published
 from tests.pipeline.shop import Shop, order
 
@@ -16,12 +19,22 @@ WEEK = [date(2026, 2, 3) + timedelta(days=offset) for offset in range(7)]
 TRAINED = WEEK[0] - timedelta(days=1)
 
 
-@pytest.fixture
-def history(shop: Shop) -> Shop:
-    """The shop with everything before the week ingested, and models trained on it."""
+def trained(folder: Path) -> None:
+    """A shop with everything before the week ingested, and models trained on it."""
+    shop = Shop(folder).make()
     run.ingest(shop.settings, date(2026, 1, 1), TRAINED)
     run.train(shop.settings, TRAINED)
-    return shop
+
+
+@pytest.fixture(scope="module")
+def before(postgres_server: EmbeddedPostgres, _template: str) -> Lived:
+    return shared(postgres_server, _template, "trained", trained)
+
+
+@pytest.fixture
+def history(before: Lived, postgres_server: EmbeddedPostgres, tmp_path: Path) -> Iterator[Shop]:
+    with before.copy(postgres_server, tmp_path / "shop") as own:
+        yield own
 
 
 def test_the_same_day_twice(history: Shop) -> None:
@@ -38,22 +51,17 @@ def test_the_same_day_twice(history: Shop) -> None:
 
 
 @pytest.mark.slow
-def test_a_week_in_any_order(
-    history: Shop, other_warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_week_in_any_order(history: Shop, before: Lived, postgres_server: EmbeddedPostgres, tmp_path: Path) -> None:
     for day in WEEK:
         run.ingest(history.settings, day)
         run.score(history.settings, [day])
     in_order = {day: published(history.settings, day) for day in WEEK}
-    monkeypatch.setenv("DDCRM_WAREHOUSE_URL", other_warehouse_url)
-    other = Shop(tmp_path / "other").make()
-    run.ingest(other.settings, date(2026, 1, 1), TRAINED)
-    run.train(other.settings, TRAINED)
     shuffled = random.Random(3).sample(WEEK, len(WEEK))
-    for day in shuffled:
-        run.ingest(other.settings, day)
-    run.score(other.settings, random.Random(4).sample(WEEK, len(WEEK)))
-    assert {day: published(other.settings, day) for day in WEEK} == in_order
+    with before.copy(postgres_server, tmp_path / "other") as other:
+        for day in shuffled:
+            run.ingest(other.settings, day)
+        run.score(other.settings, random.Random(4).sample(WEEK, len(WEEK)))
+        assert {day: published(other.settings, day) for day in WEEK} == in_order
     assert len({str(content["digests"]) for content in in_order.values()}) == len(WEEK)
 
 
