@@ -7,6 +7,8 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 LOCKS  := requirements/bootstrap.lock requirements/requirements.lock
 TESTS  ?= tests
+# more of them than cores: those who test with a real Airflow wait for it much of the time
+WORKERS ?= 3
 
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -33,10 +35,10 @@ demo: $(STAMP)  ## the demo company, end to end, with a real Airflow (EXIT=1: st
 	@$(BIN)/ddcrm demo $(if $(EXIT),--exit,) $(ARGS)
 
 test: $(STAMP)  ## the whole test suite, slow tests included
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-fast: $(STAMP)  ## the tests that take a moment
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not airflow" $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and not airflow" $(TESTS)
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -106,8 +106,8 @@ def differing(found: Mapping[str, str], expected: Mapping[str, str]) -> set[str]
 
 
 @contextmanager
-def reader(url: str, query: str) -> Iterator[list[tuple[Any, ...]]]:
-    """Ask all the while; gives the different answers, in the order of their first time."""
+def reader(url: str, query: str, pause: float = 0.01) -> Iterator[list[tuple[Any, ...]]]:
+    """Ask all the while, with so many seconds between; gives the answers, one for each time that they changed."""
     states: list[tuple[Any, ...]] = []
     stop = threading.Event()
 
@@ -115,9 +115,9 @@ def reader(url: str, query: str) -> Iterator[list[tuple[Any, ...]]]:
         with psycopg.connect(Warehouse(url).conninfo, autocommit=True) as connection:
             while not stop.is_set():
                 state = connection.execute(query).fetchone()
-                if state not in states:
+                if state not in states[-1:]:
                     states.append(state)
-                stop.wait(0.01)
+                stop.wait(pause)
 
     thread = threading.Thread(target=poll)
     thread.start()
