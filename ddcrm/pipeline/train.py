@@ -175,19 +175,22 @@ def _train_value(
     """Back-test the methods and keep who won, or find that the registry has what they would give."""
     from threadpoolctl import threadpool_limits
 
-    from ddcrm.training import backtest, champion, intervals
+    from ddcrm.scoring.forecast import REGRESSION
+    from ddcrm.training import backtest, champion, intervals, regressions
+    from ddcrm.training.fit import REGRESSIONS
 
     settings, value = engine.settings, engine.settings.value.at(as_of)
     split = backtest.split_of(_first_day(as_of, features), as_of, value)
     days = intervals.interval_days(_first_day(as_of, features), as_of, split.holdout_days, value)
     holdout, longer = intervals.with_longer(engine, as_of, backtest.read_holdout(engine, as_of, split), days)
+    evidence = intervals.Evidence(longer, partial(regressions.read_newest, engine, as_of, REGRESSIONS[REGRESSION]))
     progress.point("train.holdout", cut=str(split.cut), customers=len(holdout.spend))
     versions = _versions_of(models, as_of)
     card = _card(as_of, features, holdout.digest, {**settings_of(settings, name), "models": versions}, None)
 
     def fit() -> Fitted:
         with threadpool_limits(1):
-            found = champion.back_test(holdout, value, versions, _kind_of(models, versions), longer)
+            found = champion.back_test(holdout, value, versions, _kind_of(models, versions), evidence)
             return champion.fitted(found, settings.purchase)
 
     return _kept(models, name, as_of, card, made_by, fit)

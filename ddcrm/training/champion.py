@@ -15,7 +15,7 @@ from ddcrm.settings import PurchaseSettings, ValueSettings
 from ddcrm.training.backtest import Holdout, Measured, run
 from ddcrm.training.choose import CRITERION, Decision, choose
 from ddcrm.training.fit import PURCHASE_MODELS, REGRESSIONS, Fitted
-from ddcrm.training.intervals import Longer, bands
+from ddcrm.training.intervals import NOTHING, Evidence, bands
 from ddcrm.training.methods import SIMPLE_FIRST, methods
 from ddcrm.training.metrics import Measures
 
@@ -63,11 +63,11 @@ def back_test(
     value: ValueSettings,
     versions: Mapping[str, str],
     regression: str | None = None,
-    longer: Longer | None = None,
+    evidence: Evidence = NOTHING,
 ) -> BackTest:
     """Measure the methods and choose; `versions`: the models that were fitted on the whole history.
 
-    regression: the kind of the regression of 365 days among them. longer: what intervals of a heuristic learn from.
+    regression: the kind of the regression of 365 days among them. evidence: what intervals learn from.
     A method whose models were not fitted on the whole may not speak. Raises InsufficientDataError where the data carry
     no back-test, or no model.
     """
@@ -82,7 +82,7 @@ def back_test(
         orders,
         alive,
         {name: versions[name] for name in sorted(parts)},
-        bands(decision.method, holdout, measured[decision.method], longer),
+        bands(decision.method, holdout, measured[decision.method], evidence),
         holdout.split.holdout_days,
     )
     return BackTest(holdout, measured, decision, champion, value.horizon_days)

@@ -118,10 +118,15 @@ def check_history(first: date, as_of: date, days: int) -> None:
         raise InsufficientDataError(model="regression", reason=reason)
 
 
+def read_newest(engine: Engine, as_of: date, days: int) -> Learning:
+    """The newest customers whose period is over: what the model of it is fitted on; raises as `read_learning` does."""
+    return read_learning(engine, as_of - timedelta(days=days), days, offered_features(engine, as_of))
+
+
 def fit_period(engine: Engine, as_of: date, days: int) -> tuple[str, Any]:
     """The digest of what the model of a period learns from, and the fit, to be called: see `_fit`."""
     names = offered_features(engine, as_of)
-    newest = read_learning(engine, as_of - timedelta(days=days), days, names)
+    newest = read_newest(engine, as_of, days)
     earlier = read_learning(engine, as_of - timedelta(days=2 * days), days, names)
     return newest.digest + earlier.digest, lambda: _fit(newest, earlier, days)
 

@@ -1,7 +1,8 @@
-"""Intervals of heuristics over a year: their coverage on simulated shops, and what they are learned from."""
+"""Intervals of heuristics and regressions over a year: coverage on simulated shops, and what they are learned from."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 
 from ddcrm.lake.engine import Engine
+from ddcrm.models.champion import Bands
 from ddcrm.settings import ValueSettings
 from ddcrm.training.backtest import Holdout, Measured, Split, read_holdout
-from ddcrm.training.intervals import Longer, bands, interval_days, with_longer
+from ddcrm.training.intervals import Evidence, Longer, bands, interval_days, out_of_fold, with_longer
 from ddcrm.training.methods import Calibration, heuristic
+from ddcrm.training.regressions import Learning, fit_kind
 from tests.scoring import lake
 
 DAY = date(2026, 4, 8)
@@ -71,18 +74,59 @@ def test_nine_in_ten_spend_within_a_year_what_they_say(process: dict[str, float]
     before, earlier = made.known(history - YEAR)
     longer = Longer(before, made.between(history - YEAR, history)[earlier], days)
     measured = Measured(predicted=heuristic(method, cut, PERIOD).spend)
-    found = bands(method, holdout, measured, longer)
+    found = bands(method, holdout, measured, Evidence(longer))
     assert found is not None
     assert found.days == YEAR
     now, there = made.known(history)
     low, high = found.of(heuristic(method, now, YEAR).spend, YEAR)
     came = made.between(history, history + YEAR)[there]
     assert ((low <= came) & (came <= high)).mean() == pytest.approx(0.9, abs=0.025)
-    short = bands(method, holdout, measured, None)  # what 90 days alone would have said, in proportion
+    short = bands(method, holdout, measured, Evidence())  # what 90 days alone would have said, in proportion
     assert short is not None
     assert short.days == PERIOD
     low, high = short.of(heuristic(method, now, YEAR).spend, YEAR)
     assert abs(((low <= came) & (came <= high)).mean() - 0.9) > 0.025
+
+
+def learning(made: Shop, at: int) -> Learning:
+    """A few features of those who had come by a day, and what they spent in the year after it."""
+    known, there = made.known(at)
+    features = {**known.columns, "last_spend": known.last_spend}
+    features["spend_365d"] = made.between(at - YEAR, at)[there]
+    return Learning(features, made.between(at, at + YEAR)[there], "")
+
+
+@pytest.mark.parametrize("process", [LIVELY, QUIET])
+@pytest.mark.parametrize("kind", ["tree", "ridge"])
+def test_nine_in_ten_spend_within_a_year_what_a_regression_says(process: dict[str, float], kind: str) -> None:
+    """On a history that is just enough for it: 820 days."""
+    made = shop(process, 20_000, 2, 820)
+    newest, now = learning(made, 820 - YEAR), learning(made, 820)
+    judged = learning(made, 820 - 2 * YEAR)
+    said = fit_kind(kind, newest).predict(now.features)
+    split = Split(DAY, YEAR)
+    holdout = Holdout(split, made.known(820 - YEAR)[0], np.empty(0), newest.spend, "h")
+    before = fit_kind(kind, judged).predict(newest.features)
+    measured = Measured(predicted=before)
+    found = bands(kind, holdout, measured, Evidence(year=lambda: newest))
+    assert found is not None
+    low, high = found.of(said, YEAR)
+    assert ((low <= now.spend) & (now.spend <= high)).mean() == pytest.approx(0.9, abs=0.025)
+    few = bands(kind, holdout, measured, Evidence(year=lambda: Learning({}, np.ones(40), "")))  # too few to learn from
+    assert few is not None
+    np.testing.assert_array_equal(few.high, Bands.learned(before, newest.spend, YEAR).high)
+    assert (few.high[: len(found.high)] != found.high[: len(few.high)]).any()
+
+
+def test_each_fifth_is_predicted_by_the_others() -> None:
+    newest = learning(shop(LIVELY, 3_000, 5, 820), 820 - YEAR)
+    said = out_of_fold("linear", newest)
+    rows = np.arange(len(said)) % 5 == 3
+    others = Learning({name: column[~rows] for name, column in newest.features.items()}, newest.spend[~rows], "")
+    wanted = fit_kind("linear", others).predict({name: column[rows] for name, column in newest.features.items()})
+    np.testing.assert_array_equal(said[rows], wanted)
+    changed = replace(newest, spend=np.where(rows, 1e6, newest.spend))
+    np.testing.assert_array_equal(out_of_fold("linear", changed)[rows], wanted)
 
 
 def test_the_days_are_the_horizon_unless_the_history_before_would_be_too_short() -> None:
