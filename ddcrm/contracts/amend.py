@@ -103,6 +103,8 @@ def _exact(column: Column) -> str:
 
 def _dates(draft: Draft, contract: Contract, change: Change) -> Amended | None:
     column, path = contract.column(str(change.column)), _index(draft, str(change.column))
+    if "unclear" in change.facts:
+        return None
     if "transform" in change.facts:
         draft = draft.with_value((*path, "transformLogic"), change.facts["transform"])
     elif "format" in change.facts:
@@ -115,6 +117,8 @@ def _dates(draft: Draft, contract: Contract, change: Change) -> Amended | None:
 
 
 def _numbers(draft: Draft, contract: Contract, change: Change) -> Amended | None:
+    if "unclear" in change.facts:
+        return None
     column = contract.column(str(change.column))
     logic = f"CAST({change.facts['transform']} AS {_exact(column)})"
     draft = draft.with_value((*_index(draft, column.name), "transformLogic"), logic)

@@ -20,7 +20,8 @@ _VALUES = 5  # new values that are named
 class Reading:
     """In which other spelling the values that could not be read can be: a date's format, or a way of writing numbers.
 
-    `transform` is SQL that reads it, where a format can't; `share` of these values it reads.
+    `transform` is SQL that reads it, where a format can't; `share` of these values it reads. `unclear`: there are
+    several, named in `spelling`, that mean something else by them or by those of other days.
     """
 
     kind: str  # date or number
@@ -28,6 +29,7 @@ class Reading:
     share: float
     format: str | None = None
     transform: str | None = None
+    unclear: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def _problem(column: Column, what: str, facts: dict[str, Any], arrival: Arrival)
     reading = arrival.readings.get(column.name)
     if reading is None:
         return Change("type_changed", column.name, {**facts, "type": column.type})
-    spelled = {"format": reading.format, "transform": reading.transform}
+    spelled = {"format": reading.format, "transform": reading.transform, "unclear": reading.unclear}
     return Change(f"{reading.kind}_format_changed", column.name, {
         **facts, "type": column.type, "now": reading.spelling, **{name: text for name, text in spelled.items() if text},
     })  # fmt: skip

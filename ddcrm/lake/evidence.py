@@ -40,7 +40,25 @@ def reading(engine: Engine, contract: Contract, column: Column, day: date) -> Re
     zone = column.timezone or contract.timezone
     found = [_tried(engine, contract, column, each, text, files, zone) for each in _spellings(column)]
     good = [each for each in found if each[0] >= READS]
-    return _reading(column, max(good, key=lambda each: (each[0], -each[1]))) if good else None
+    if not good:
+        return None
+    best = max(good, key=lambda each: (each[0], -each[1]))
+    values = f"SELECT {text} AS v FROM ({_head(files)}) AS _landed"
+    rivals = [spelling for share, away, spelling in good
+              if (share, away) == best[:2] and _differ(engine, best[2], spelling, values)]  # fmt: skip
+    return _reading(column, best[2], best[0], rivals)
+
+
+def _differ(engine: Engine, one: Spelling, two: Spelling, values: str) -> bool:
+    """Whether two spellings, both of which read the values, mean something else by them, or by those of other days."""
+    if one.format and two.format:
+        said = f"strftime(TIMESTAMP '2026-03-04 05:06:07', {literal(to_strptime(one.format))})"
+        other = f"try_strptime({said}, {literal(to_strptime(two.format))})"
+        return engine.con.execute(f"SELECT month({other}) IS DISTINCT FROM 3").fetchall() == [(True,)]
+    if one.dated or two.dated:
+        return False
+    found = " <> ".join(f"TRY_CAST({each.of('v')} AS DOUBLE)" for each in (one, two))
+    return engine.con.execute(f"SELECT count(*) > 0 FROM ({values}) WHERE {found}").fetchall() == [(True,)]
 
 
 def _spellings(column: Column) -> Sequence[Spelling]:
@@ -68,11 +86,11 @@ def _head(files: Sequence[str]) -> str:
     )
 
 
-def _reading(column: Column, best: tuple[float, float, Spelling]) -> Reading:
-    share, _, spelling = best
-    kind = "date" if spelling.dated else "number"
-    name = quoted(column.source_name)
-    return Reading(kind, spelling.name, share, spelling.format, spelling.logic(name) if spelling.pattern else None)
+def _reading(column: Column, best: Spelling, share: float, rivals: Sequence[Spelling]) -> Reading:
+    kind, name = "date" if best.dated else "number", quoted(column.source_name)
+    if rivals:
+        return Reading(kind, " or ".join(each.name for each in (best, *rivals)), share, unclear=True)
+    return Reading(kind, best.name, share, best.format, best.logic(name) if best.pattern else None)
 
 
 def new_values(

@@ -119,6 +119,14 @@ UNDECIDED: dict[str, tuple[Spoil, str]] = {
     ),
     "text in a number": (valued("amount", lambda *_: "free"), "amount is no decimal(18,2)"),
     "a needed column is gone": (without("Cust"), "Cust did not arrive"),
+    "day and month, or month and day": (
+        valued("OrderTS", lambda *_: "02/02/2026 12:00:00"),
+        "MM/dd/yyyy HH:mm:ss or dd/MM/yyyy HH:mm:ss",
+    ),
+    "a comma that may be either": (
+        valued("amount", lambda number, _: f"{number % 9 + 1},{number % 10}00"),
+        "a decimal comma or commas between",
+    ),
     "no values": (valued("Cust", lambda *_: ""), "customer_key is missing"),
     "a key that tells nothing apart": (valued("OrderNo", lambda number, _: f"A{number % 5}"), "key of another row"),
 }
