@@ -71,7 +71,7 @@ def agree(settings: Settings) -> None:
 
 
 def killed_at(name: str, settings: Settings, step: Any) -> None:
-    """Swap or undo r1, and die at a point of it."""
+    """Swap, undo or the like of r1, and die at a point of it."""
 
     def die(reached: str, facts: dict[str, Any]) -> None:
         if reached == name:
@@ -228,6 +228,19 @@ def test_of_two_proposals_at_once_one_stays_and_has_the_work(shop: Shop) -> None
     assert (restatements_dir(settings) / "r3" / "lake").is_dir()
     with pytest.raises(RestatementError, match=r"at its end.*`ddcrm restate`"):
         restate(settings, "r1")
+
+
+def test_a_proposal_that_is_killed_is_made_again(shop: Shop) -> None:
+    """Before the other one's work is taken over, and before it is dropped: the work is there, and one stays open."""
+    settings = shop.settings
+    another(shop)
+    for name in ("restate.planned", "restate.taken_over", "restate.dropping"):
+        killed_at(name, settings, lambda settings, _, who: propose(settings, who=who, why="again"))
+        assert [each.state for each in known(settings).values()] == ["planned", "compared"]
+    assert propose(settings, **WHO)[0] == "r2"
+    assert {name: each.state for name, each in known(settings).items()} == {"r1": "dropped", "r2": "planned"}
+    assert [folder.name for folder in restatements_dir(settings).glob("r*")] == ["r2"]
+    assert (restatements_dir(settings) / "r2" / "lake").is_dir()
 
 
 def test_another_change_takes_the_work_over(shop: Shop) -> None:
