@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ddcrm.dates import DateRange
 from ddcrm.demo.airflow import Airflow, Place, free_port
 from ddcrm.demo.rest import AirflowApi, AirflowApiError
 from ddcrm.warehouse.connect import Warehouse
@@ -21,13 +23,16 @@ from tests.airflow_home import DAGS as DAGS_FOLDER
 from tests.airflow_home import PLUGINS
 from tests.dags.test_scheduler import wait as wait_for
 from tests.pipeline.forks import reader
-from tests.pipeline.lived import NET_AMOUNT, PUBLISHED, live, version
+from tests.pipeline.lived import NET_AMOUNT, live, version
 from tests.pipeline.reading import rows
 from tests.pipeline.shop import FIRST, Shop
 from tests.warehouse.polling import polling, rate
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.xdist_group("airflow")]
 DAG = "crm_restate"
+DAYS = DateRange(date(2026, 1, 11), date(2026, 2, 9))  # thirty of them, with five Sundays
+SUNDAYS = {day for day in DAYS if day.isoweekday() == 7}
+MODELS = "SELECT trained_as_of, name, version FROM ops.models ORDER BY 1, 2, 3"
 DIGESTS = "SELECT as_of, table_name, digest FROM ops.publications ORDER BY 1, 2"
 READERS = {
     "all days": "SELECT as_of, count(*), sum(monetary_value) FROM crm.customer_scores GROUP BY 1 ORDER BY 1",
@@ -83,7 +88,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedP
         patch.setenv("DDCRM_WAREHOUSE_URL", url)
         threading.Thread(target=airflow.start, daemon=True).start()
         upgrade(warehouse)
-        shop = live(folder / "shop")
+        shop = live(folder / "shop", days=DAYS)
         _limit(shop.folder)
         version(shop, "1.1.0", FIRST, NET_AMOUNT)
         airflow.wait_for_dags({DAG}, timeout=300)
@@ -91,7 +96,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedP
 
 
 def wait(condition: Callable[[], Any]) -> None:
-    wait_for(condition, 240)  # seconds, on a busy machine
+    wait_for(condition, 600)  # seconds, on a busy machine
 
 
 def _limit(folder: Path) -> None:
@@ -136,11 +141,8 @@ def test_a_viewer_neither_starts_nor_approves_and_a_rejected_plan_changes_nothin
     asked = _waits(running, run, "approve_plan")
     assert asked["subject"] == "Restate r1?"
     assert "shipping is no revenue" in asked["body"]
-    assert (
-        f"batches of orders, {FIRST} to {PUBLISHED[-1]}, contract 1.0.0 to 1.1.0: amount read otherwise"
-        in asked["body"]
-    )
-    assert f"published days {PUBLISHED[0]} to {PUBLISHED[-1]}" in asked["body"]
+    assert f"batches of orders, {FIRST} to {DAYS.last}, contract 1.0.0 to 1.1.0: amount read otherwise" in asked["body"]
+    assert f"published days {DAYS.first} to {DAYS.last}" in asked["body"]
     assert viewer.get(f"/dags/{DAG}/dagRuns/{run}")["state"] == "running", "a viewer may look"
     for forbidden in (lambda: _answer(viewer, run, "approve_plan", "Approve"), lambda: _trigger(viewer)):
         with pytest.raises(AirflowApiError) as caught:
@@ -157,7 +159,8 @@ def test_a_correction_that_reaches_back_is_approved_swapped_in_and_undone(runnin
     from ddcrm.warehouse.restate import restatement
 
     admin, settings = running.airflow.api, running.shop.settings
-    before = rows(settings, DIGESTS)
+    before, models = rows(settings, DIGESTS), rows(settings, MODELS)
+    assert {day for day, *_ in before} == set(DAYS)
     old = {name: tuple(rows(settings, statement)) for name, statement in READERS.items()}
     with reader(running.warehouse.url, CURRENT, pause=0.1) as seen_all_the_while:
         run = _trigger(admin)
@@ -183,8 +186,11 @@ def test_a_correction_that_reaches_back_is_approved_swapped_in_and_undone(runnin
     told = [(event.event, event.who) for event in restatement(running.warehouse, "r1").events]
     assert [each for each in told if each[0] == "approved"] == [("approved", "una"), ("approved", "admin")]
     assert told[-1] == ("swapped", "admin")
-    versions = rows(settings, "SELECT DISTINCT contract_version FROM ops.batches WHERE batch_date <= %s", PUBLISHED[-1])
+    versions = rows(settings, "SELECT DISTINCT contract_version FROM ops.batches WHERE batch_date <= %s", DAYS.last)
     assert versions == [("1.1.0",)]
+    after = rows(settings, DIGESTS)
+    assert {day for day, *_ in set(after) - set(before)} == set(DAYS)
+    assert {day for day, *_ in set(rows(settings, MODELS)) - set(models)} == SUNDAYS
     with polling(running.warehouse, READERS) as answers:
         time.sleep(0.3)
         undo(settings, "r1", who="anna", why="it was wrong")

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from ddcrm.dates import DateRange
 from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.conftest import run_folder
 from tests.pipeline import days as run
 from tests.pipeline.shop import CONTRACT, FIRST, Shop
 
 PUBLISHED = [date(2026, 1, 16), date(2026, 1, 17), date(2026, 1, 18), date(2026, 1, 19)]  # the 18th is a Sunday
+DAYS = DateRange(PUBLISHED[0], PUBLISHED[-1])
 TRAININGS = [PUBLISHED[0], PUBLISHED[2]]
 AMOUNT = "physicalName: amount, logicalType: number, required: true"
 NET_AMOUNT = (AMOUNT, f"{AMOUNT}, transformLogic: 'CAST(amount AS DECIMAL(18, 2)) - 1'")
@@ -73,15 +75,15 @@ def shared(server: EmbeddedPostgres, template: str, name: str, make: Callable[[P
     return Lived(folder / "shop", made.read_text())
 
 
-def live(folder: Path, *changes: tuple[str, str]) -> Shop:
-    """A shop with four published days; with `changes`, under a version 1.1.0 of the contract from the first day on."""
+def live(folder: Path, *changes: tuple[str, str], days: DateRange = DAYS) -> Shop:
+    """A shop with published days; with `changes`, under a version 1.1.0 of the contract from the first day on."""
     shop = Shop(folder).make()
     toml = shop.folder / "ddcrm.toml"
     toml.write_text(f"{toml.read_text()}\n[segments]\n{SCHEMES}\n")
     if changes:
         version(shop, "1.1.0", FIRST, *changes)
-    run.ingest(shop.settings, FIRST, PUBLISHED[-1])
-    run.days(shop.settings, PUBLISHED[0], PUBLISHED[-1])
+    run.ingest(shop.settings, FIRST, days.last)
+    run.days(shop.settings, days.first, days.last)
     return shop
 
 
