@@ -91,9 +91,9 @@ def raise_if_missing(contract: Contract, check: ColumnCheck, file: str | None = 
         if len(names) > 1 and set(names) == {name for name, must in needed_columns(contract).items() if must}:
             added = ()  # not one column is known: it may be a line of data that stands where the header should
         guesses = [
-            f"{name} may now be {guess[0]}"
+            f"{name} may now be {' or '.join(alike)}"
             for name in names
-            if (guess := difflib.get_close_matches(name, added, 1, 0.5))
+            if (alike := difflib.get_close_matches(name, added, 3, 0.5))
         ]
         if len(names) == len(added) == 1:
             guesses = [f"{names[0]} may now be {added[0]}"]
