@@ -22,6 +22,12 @@ os.environ |= {
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
 }
+CALM = {
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.6",
+}
+"""For an Airflow that takes little from what runs beside it: it reads its DAGs once, and looks about less often."""
+
 if str(PLUGINS) not in sys.path:
     sys.path.append(str(PLUGINS))  # as Airflow does
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)

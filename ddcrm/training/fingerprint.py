@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,12 @@ def digest_of(value: Any) -> str:
 
 def library_versions(names: Iterable[str] = LIBRARIES) -> dict[str, str]:
     """The installed versions of the libraries."""
-    return {name: version(name) for name in names}
+    return {name: _version(name) for name in names}
+
+
+@cache  # each look reads files, and no process changes what it has imported
+def _version(name: str) -> str:
+    return version(name)
 
 
 def code_digest(parts: Iterable[str]) -> str:

@@ -21,8 +21,8 @@ from ddcrm.contracts import load_contracts
 from ddcrm.demo.airflow import Airflow, Place, free_port
 from ddcrm.demo.watch import DAGS, last_error
 from ddcrm.warehouse.embedded import EmbeddedPostgres
+from tests.airflow_home import CALM, PLUGINS
 from tests.airflow_home import DAGS as DAGS_FOLDER
-from tests.airflow_home import PLUGINS
 from tests.dags.month import BEFORE, CHANGE, HISTORY, SOURCES, WAITING, Project, make_company
 from tests.dags.test_scheduler import wait
 from tests.pipeline.reading import TABLES, conformed, rows
@@ -72,7 +72,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedP
     for dag in DAGS:
         (dags / f"{dag}.py").write_text((DAGS_FOLDER / f"{dag}.py").read_text("utf-8"))
     place = Place(folder / "airflow", dags, PLUGINS, urls["airflow"], free_port())
-    variables = {**project.variables, "DDCRM_SCHEDULE_END": str(BEFORE.last)}
+    variables = {**CALM, **project.variables, "DDCRM_SCHEDULE_END": str(BEFORE.last)}
     with Airflow(place, variables) as airflow:
         project.make()
         threading.Thread(target=airflow.start, daemon=True).start()

@@ -19,8 +19,8 @@ from ddcrm.demo.airflow import Airflow, Place, free_port
 from ddcrm.demo.rest import AirflowApi, AirflowApiError
 from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.embedded import EmbeddedPostgres
+from tests.airflow_home import CALM, PLUGINS
 from tests.airflow_home import DAGS as DAGS_FOLDER
-from tests.airflow_home import PLUGINS
 from tests.dags.test_scheduler import wait as wait_for
 from tests.pipeline.forks import reader
 from tests.pipeline.lived import NET_AMOUNT, live, version
@@ -76,7 +76,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedP
         postgres_server.create_database(database)
     place = Place(folder / "airflow", dags, PLUGINS, postgres_server.url(databases[0]), free_port())
     url = postgres_server.url(databases[1])
-    variables = {
+    variables = CALM | {
         "DDCRM_PROJECT_DIR": str(folder / "shop"), "DDCRM_WAREHOUSE_URL": url,
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,vic:viewer,una:user",
     }  # fmt: skip

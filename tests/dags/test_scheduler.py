@@ -20,8 +20,8 @@ from ddcrm.demo.airflow import Airflow, Place, free_port
 from ddcrm.demo.processes import living
 from ddcrm.demo.watch import DAGS, last_error, run_days
 from ddcrm.warehouse.embedded import EmbeddedPostgres
+from tests.airflow_home import CALM, PLUGINS
 from tests.airflow_home import DAGS as DAGS_FOLDER
-from tests.airflow_home import PLUGINS
 from tests.pipeline.reading import rows
 from tests.pipeline.shop import FIRST, Shop
 
@@ -73,7 +73,7 @@ def running(
         postgres_server.create_database(database)
     place = Place(folder / "airflow", dags, PLUGINS, postgres_server.url(databases[0]), free_port())
     warehouse = postgres_server.url(databases[1])
-    variables = {
+    variables = CALM | {
         "DDCRM_PROJECT_DIR": str(shop.folder), "DDCRM_WAREHOUSE_URL": warehouse, "AIRFLOW_CONN_DDCRM_ALERTS": alerts[0],
         "DDCRM_SCHEDULE_END": str(shop.last),
     }  # fmt: skip
