@@ -2,7 +2,7 @@
 
 The pipeline computes features in the engine, from data of any size; this is for a table of orders that is at hand. The
 columns are those of `purchase_features`, to the bit: customers become numbers, customer and day one sorted integer,
-and money is summed in cents, exactly.
+and money is summed in cents, exactly (ddcrm/features/numbered.py says how customers are told apart).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ddcrm.settings import PurchaseSettings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Whole = NDArray[np.int64]
+Whole = NDArray[np.integer[Any]]
 Flags = NDArray[np.bool_]
 
 
@@ -30,16 +30,17 @@ def purchase_summary(orders: pa.Table, as_of: date, purchase: PurchaseSettings |
     exclude some. The rows stand in the order in which customers first appear. Feed them to `model_times`, or to a model
     whose unit of time is a day.
     """
+    from ddcrm.features.numbered import numbered
+
     purchase = purchase or PurchaseSettings()
     lines = _counted(orders, as_of, purchase)
-    customer = lines["customer_key"].combine_chunks().dictionary_encode()
-    code = customer.indices.to_numpy()
-    day = (_days(lines["event_date"].combine_chunks()) - _day_number(as_of)).astype(np.int64)  # 0 is as_of
-    cents, bought = _money(lines["amount"].combine_chunks(), purchase.counts)
-    times = _times(code, day, bought, len(customer.dictionary))
-    later = day > times["first"][code]
-    spent = np.bincount(code[later], cents[later].astype(np.float64), len(customer.dictionary))  # exact up to 2^53
-    return _table(customer.dictionary, times, spent)
+    code, customers = numbered(lines["customer_key"])
+    day = _days(lines["event_date"].combine_chunks()) - np.int32(_day_number(as_of))  # 0 is as_of
+    cents, bought = _money(lines["amount"], purchase.counts)
+    times = _times(code, day, bought, len(customers))
+    cents[day <= times["first"][code]] = 0  # repeat spend is that of later days
+    spent = np.bincount(code, cents, len(customers))  # exact up to 2^53
+    return _table(customers, times, spent)
 
 
 def _counted(orders: pa.Table, as_of: date, purchase: PurchaseSettings) -> pa.Table:
@@ -79,32 +80,43 @@ def _day_number(day: date) -> int:
     return day.toordinal() - date(1970, 1, 1).toordinal()
 
 
-def _money(column: pa.Array, counts: str) -> tuple[Whole, Flags]:
-    """Cents, 0 where unknown, and whether a line makes its day a purchase day."""
+def _money(column: pa.ChunkedArray, counts: str) -> tuple[NDArray[np.float64], Flags | None]:
+    """Cents, 0 where unknown, and whether a line makes its day a purchase day (None: all of them do)."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    money, known = column.cast(pa.decimal128(18, 2)), np.ones(len(column), bool)
+    money = column.cast(pa.decimal128(18, 2))
+    cents = np.empty(len(money), np.float64)
+    at = 0
+    for chunk in (pc.fill_null(money, 0) if money.null_count else money).chunks:
+        words = np.frombuffer(
+            chunk.buffers()[1], dtype="<i8"
+        )  # two for each number, the lower one first: 18 digits fit it
+        cents[at : at + len(chunk)] = words[2 * chunk.offset :: 2][: len(chunk)]
+        at += len(chunk)
+    if counts == "any":
+        return cents, None
+    bought = cents >= {"positive": 1, "non_negative": 0}[counts]
     if money.null_count:
-        known, money = pc.is_valid(money).to_numpy(zero_copy_only=False), pc.fill_null(money, 0)
-    words = np.frombuffer(money.buffers()[1], dtype="<i8")  # two for each number, the lower one first: 18 digits fit it
-    cents = words[2 * money.offset :: 2][: len(money)]
-    least = {"positive": 1, "non_negative": 0}
-    return cents, np.ones(len(cents), bool) if counts == "any" else known & (cents >= least[counts])
+        bought &= pc.is_valid(money).to_numpy()
+    return cents, None if bought.all() else bought
 
 
-def _times(code: NDArray[Any], day: Whole, bought: Flags, n: int) -> dict[str, Whole]:
+def _times(code: Whole, day: NDArray[np.int32], bought: Flags | None, n: int) -> dict[str, Whole]:
     """Purchase days, and the first and last of them, of each customer; first is after all days where there is none."""
     base = int(day.min(initial=0))
     bits = (int(day.max(initial=0)) - base + 1).bit_length()
-    key = ((code.astype(np.int64) << bits) | (day - base))[bought]
+    key = code << bits
+    key |= day - np.int32(base)
+    if bought is not None:
+        key = key[bought]
     key.sort()
     key = key[np.append(True, key[1:] != key[:-1])[: len(key)]]
-    days, who = (key & ((1 << bits) - 1)) + base, key >> bits
-    count = np.bincount(who, minlength=n)
+    count = np.bincount(key >> bits, minlength=n)
     end = np.cumsum(count)
-    some, first, last = count > 0, np.ones(n, np.int64), np.zeros(n, np.int64)
-    first[some], last[some] = days[(end - count)[some]], days[end[some] - 1]
+    some, first, last = count > 0, np.ones(n, np.int32), np.zeros(n, np.int32)
+    for found, at in ((first, (end - count)[some]), (last, end[some] - 1)):
+        found[some] = (key[at] & ((1 << bits) - 1)) + base
     return {"count": count, "first": first, "last": last}
 
 
