@@ -108,4 +108,7 @@ def _encoded(values: NDArray[np.uint64]) -> tuple[Numbers, int]:
     code = np.empty(len(values), np.int64)
     code[:half] = one.indices.to_numpy()
     code[half:] = place[other.indices.to_numpy()]
-    return code, len(one.dictionary) + int(np.count_nonzero(new))
+    distinct = len(one.dictionary) + int(np.count_nonzero(new))
+    del whole, one, other, known
+    pa.default_memory_pool().release_unused()  # what the look-ups held is kept for others to come, and none do
+    return code, distinct
