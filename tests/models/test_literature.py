@@ -44,17 +44,17 @@ MASTER = {
 }
 
 
-def check(kind: Any, X: pd.DataFrame, known: Figures) -> None:
+def assert_known(kind: Any, X: pd.DataFrame, known: Figures) -> None:
     """The fit is the published one, and the holdout comes out as it did before."""
     model = kind().fit(X)
     assert list(model.parameters_.values()) == pytest.approx(known.parameters, rel=0.005)
     assert model.log_likelihood_ == pytest.approx(known.log_likelihood, abs=0.01)
-    errors(model.expected_purchases(X, WEEKS), X, known.total, known.mae, known.rmse)
+    assert_errors(model.expected_purchases(X, WEEKS), X, known.total, known.mae, known.rmse)
     if known.alive is not None:
         assert model.p_alive(X).mean() == pytest.approx(known.alive, abs=0.001)
 
 
-def errors(expected: Any, X: pd.DataFrame, total: float, mae: float, rmse: float) -> None:
+def assert_errors(expected: Any, X: pd.DataFrame, total: float, mae: float, rmse: float) -> None:
     """Each to the digits that are known."""
     assert expected.sum() == pytest.approx(total, abs=1)
     found = compare(expected, X["later"].to_numpy(dtype=np.float64))
@@ -65,15 +65,15 @@ def errors(expected: Any, X: pd.DataFrame, total: float, mae: float, rmse: float
 @pytest.mark.parametrize("kind", SAMPLE)
 def test_the_sample(kind: Any, cdnow: pd.DataFrame) -> None:
     assert (len(cdnow), cdnow["later"].sum()) == (2357, 1882)
-    check(kind, cdnow, SAMPLE[kind])
+    assert_known(kind, cdnow, SAMPLE[kind])
 
 
 @pytest.mark.parametrize("kind", MASTER)
 def test_all_customers(kind: Any, cdnow_master: pd.DataFrame) -> None:
     assert (len(cdnow_master), cdnow_master["later"].sum()) == (23570, 19684)
-    check(kind, cdnow_master, MASTER[kind])
+    assert_known(kind, cdnow_master, MASTER[kind])
 
 
 def test_the_rate_so_far(cdnow: pd.DataFrame) -> None:
     columns = {"frequency": cdnow["frequency"].to_numpy(), "tenure_days": 7 * cdnow["tenure"].to_numpy()}
-    errors(rate_so_far(columns, 7 * WEEKS), cdnow, 2930, 1.024, 2.212)
+    assert_errors(rate_so_far(columns, 7 * WEEKS), cdnow, 2930, 1.024, 2.212)
