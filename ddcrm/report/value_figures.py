@@ -65,6 +65,8 @@ def calibration(frequency: Floats, predicted: Floats, actual: Floats, *, holdout
 @styled
 def tracking(days: Sequence[date], actual: Floats, expected: Floats, *, trained_to: date, model: str) -> Figure:
     """Cumulative repeat purchases: what came (NaN for days to come) and what the model expects; (n days,) each."""
+    from matplotlib.dates import AutoDateLocator
+
     made, axes = figure(f"Cumulative repeat purchases and forecast, {model}")
     axes.plot(np.array(days, dtype="datetime64[D]"), actual, color=BLUE, label="actual")
     axes.plot(np.array(days, dtype="datetime64[D]"), expected, color=ORANGE, linestyle="--", label="model")
@@ -74,7 +76,7 @@ def tracking(days: Sequence[date], actual: Floats, expected: Floats, *, trained_
     labelled(axes, "day", "repeat purchase days since the beginning")
     thousands(axes)
     axes.legend(loc="upper left", frameon=False)
-    made.autofmt_xdate(rotation=0, ha="center")
+    axes.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=7))  # so many whole dates fit
     return made
 
 

@@ -71,6 +71,13 @@ def test_tracking_shows_both_lines() -> None:
     assert list(actual.get_ydata())[:2] == [1, 2]
 
 
+@pytest.mark.parametrize("length", [4, 30, 60, 122, 200, 365, 640, 912, 2000])
+def test_the_dates_of_tracking_can_be_read(length: int) -> None:
+    days = [DAY + timedelta(days=n) for n in range(length)]
+    made = value_figures.tracking(days, np.arange(0.0, length), np.arange(0.0, length), trained_to=DAY, model="BG")
+    assert unreadable(made) == []
+
+
 def test_deciles_and_their_share() -> None:
     made = value_figures.value_deciles([60, 30, 10])
     named(made)
