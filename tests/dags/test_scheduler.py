@@ -128,7 +128,9 @@ def test_three_days_at_once_and_newest_first_are_scored_as_in_their_order(runnin
 
 
 def test_the_asset_carries_the_digests_of_the_warehouse(running: Running) -> None:
-    events = running.airflow.api.get("/assets/events", limit=100)["asset_events"]
+    api = running.airflow.api
+    wait(lambda: not api.get("/dags/~/dagRuns", state="queued")["dag_runs"])  # Airflow fails to list the events of one
+    events = api.get("/assets/events", limit=100)["asset_events"]
     events = sorted(events, key=lambda event: event["timestamp"])
     told = [event["extra"] for event in events if (event["extra"] or {}).get("step") == "publish"]
     digests = dict(rows(running.shop.settings, "SELECT table_name, digest FROM ops.publications WHERE as_of = %s",
