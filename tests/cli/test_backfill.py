@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from ddcrm.cli import backfill
+from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.cli.test_commands import document, run
 from tests.cli.test_commands import shop as shop
+from tests.pipeline.conftest import lived as lived
+from tests.pipeline.lived import PUBLISHED, Lived
 from tests.pipeline.shop import CONTRACT, FIRST, Shop
 
 RANGE = ("backfill", "--from", "2026-01-03", "--to", "2026-01-06")
@@ -48,15 +51,16 @@ def test_partitions_are_said_before_anything_is_asked(shop: Shop) -> None:
     assert [each["key"] for each in said["partitions"]] == [str(FIRST + timedelta(days=n)) for n in range(2, 6)]
 
 
-def test_days_before_and_after_are_warned_of(shop: Shop) -> None:
-    assert run(shop, "run", "--from", "2026-01-01", "--to", "2026-01-08")[0] == 0
-    code, said = document(shop, *RANGE)
-    assert code == 0
-    assert said["published_after"] == [str(date(2026, 1, day)) for day in (7, 8)]
-    assert "2 published days after them (up to 2026-01-08) keep their scores" in said["warnings"][0]
-    assert all(each["published"] for each in said["partitions"])
-    code, said = document(shop, "backfill", "--from", "2026-01-12", "--to", "2026-01-13")
-    assert "orders 2026-01-09 and 2 more up to 2026-01-11" in said["waits_for"]
+def test_days_before_and_after_are_warned_of(lived: Lived, postgres_server: EmbeddedPostgres, tmp_path: Path) -> None:
+    first, second, *after = PUBLISHED
+    with lived.copy(postgres_server, tmp_path / "shop") as shop:
+        code, said = document(shop, "backfill", "--from", str(first), "--to", str(second))
+        assert code == 0
+        assert said["published_after"] == [str(day) for day in after]
+        assert f"2 published days after them (up to {after[-1]}) keep their scores" in said["warnings"][0]
+        assert all(each["published"] for each in said["partitions"])
+        code, said = document(shop, "backfill", "--from", "2026-01-23", "--to", "2026-01-24")
+    assert "orders 2026-01-20 and 2 more up to 2026-01-22" in said["waits_for"]
     assert "begin there" in said["warnings"][0]
 
 
