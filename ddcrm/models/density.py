@@ -10,12 +10,12 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from ddcrm.errors import InsufficientDataError
 from ddcrm.models.base import Floats, forget, invalid
 from ddcrm.models.clusters import ClusterSegments, Labels, mean_silhouette
 from ddcrm.models.scaling import Scale
+from ddcrm.models.threads import one_thread
 
 _MODEL = "density"
 _SAME = 0.5  # the overlap from which two clusters are one: below it a cluster is dissolved (Hennig 2007)
@@ -97,7 +97,7 @@ class DensitySegments(ClusterSegments):
         if len(scaled) <= 2 * self.min_samples:
             reason = f"{len(values)} customers, not more than twice min_samples {self.min_samples}"
             raise InsufficientDataError(model=_MODEL, reason=reason)
-        with threadpool_limits(1):  # sums by several threads differ in the last bits
+        with one_thread():  # sums by several threads differ in the last bits
             found = self._hdbscan(scaled) if self.method == "hdbscan" else self._dbscan(scaled)
         self._keep(scaled, found)
         self.logged_, self.mean_, self.scale_ = scale

@@ -8,12 +8,12 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from ddcrm.errors import InsufficientDataError
 from ddcrm.models.base import Floats, forget, invalid
 from ddcrm.models.clusters import ClusterSegments, Labels, mean_silhouette
 from ddcrm.models.scaling import Scale
+from ddcrm.models.threads import one_thread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +74,7 @@ class KMeansSegments(ClusterSegments):
         if len(values) <= self.k_min:
             raise _insufficient(self.k_min, len(values))
         scale = Scale.of(values)
-        with threadpool_limits(1):  # sums by several threads differ in the last bits
+        with one_thread():  # sums by several threads differ in the last bits
             centers, silhouettes = self._choose(scale.apply(self._sample(values, self.fit_sample)))
         self.logged_, self.mean_, self.scale_ = scale
         self.centers_, self.silhouettes_ = centers, silhouettes
@@ -154,7 +154,7 @@ class KMeansSegments(ClusterSegments):
         nearest = np.empty(len(values), dtype=np.intp)
         scale = self._scale
         half = (self.centers_**2).sum(axis=1) / 2
-        with threadpool_limits(1):
+        with one_thread():
             for start in range(0, len(values), _BLOCK):
                 block = slice(start, start + _BLOCK)
                 nearest[block] = np.argmin(half - scale.apply(values[block]) @ self.centers_.T, axis=1)

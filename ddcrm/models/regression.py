@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 
 from ddcrm.errors import InsufficientDataError, ModelError
 from ddcrm.models.base import forget
+from ddcrm.models.threads import one_thread
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
@@ -50,15 +51,13 @@ class SpendRegression(BaseEstimator):
         Raises ModelError for a kind that there is not, InsufficientDataError with fewer than LEAST_ROWS customers or
         LEAST_SPENDERS of them who spent something.
         """
-        from threadpoolctl import threadpool_limits
-
         forget(self)
         if self.kind not in KINDS:
             raise ModelError(f"there is no regression {self.kind}", hint=f"Choose from {', '.join(KINDS)}.")
         _enough(len(y), LEAST_ROWS, "customers")
         _enough(int(np.count_nonzero(y > 0)), LEAST_SPENDERS, "customers who spent something then")
         rows = np.arange(0, len(y), -(-len(y) // _MOST_ROWS))
-        with threadpool_limits(1):  # sums by several threads differ in the last bits
+        with one_thread():  # sums by several threads differ in the last bits
             self.pipeline_ = _pipeline(self.kind, self.numbers, self.texts).fit(self._frame(X, rows), y[rows])
         said = self.importance()
         self.used_ = tuple(name for name in (*self.numbers, *self.texts) if name in said)
@@ -66,14 +65,12 @@ class SpendRegression(BaseEstimator):
 
     def predict(self, X: Columns) -> Floats:
         """Expected spend, (n,), never below zero; of X only the features in `used_` are needed, and any column."""
-        from threadpoolctl import threadpool_limits
-
         n = len(next(iter(X.values())))
         unused: dict[str, Any] = {name: np.broadcast_to(np.nan, n) for name in self.numbers if name not in self.used_}
         nothing = np.array(None, dtype=object)
         unused |= {name: np.broadcast_to(nothing, n) for name in self.texts if name not in self.used_}
         blocks = [slice(start, start + _BLOCK) for start in range(0, n, _BLOCK)]
-        with threadpool_limits(1):
+        with one_thread():
             found = [self.pipeline_.predict(self._frame({**X, **unused}, block)) for block in blocks]
         return np.maximum(np.concatenate([np.empty(0), *found]), 0.0)
 

@@ -64,9 +64,9 @@ class Work:
 
 def do_all(work: Work) -> None:
     """All units of the plan, several at once where they don't depend on each other."""
-    from threadpoolctl import threadpool_limits
+    from ddcrm.models.threads import one_thread
 
-    with threadpool_limits(1):  # once for all threads: the limit is the process's
+    with one_thread():  # once for all threads: the limit is the process's
         restate_batches(work)
         basis = Basis(work.contracts, work.ledger.over(work.known))
         train_again(work, basis)

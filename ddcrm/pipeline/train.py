@@ -173,8 +173,7 @@ def _train_value(
     engine: Engine, as_of: date, features: pa.Table, digest: str, name: str, models: Registry, made_by: MadeByCard
 ) -> ModelRef:
     """Back-test the methods and keep who won, or find that the registry has what they would give."""
-    from threadpoolctl import threadpool_limits
-
+    from ddcrm.models.threads import one_thread
     from ddcrm.scoring.forecast import REGRESSION
     from ddcrm.training import backtest, champion, intervals, regressions
     from ddcrm.training.fit import REGRESSIONS
@@ -189,7 +188,7 @@ def _train_value(
     card = _card(as_of, features, holdout.digest, {**settings_of(settings, name), "models": versions}, None)
 
     def fit() -> Fitted:
-        with threadpool_limits(1):
+        with one_thread():
             found = champion.back_test(holdout, value, versions, _kind_of(models, versions), evidence)
             return champion.fitted(found, settings.purchase)
 
@@ -290,12 +289,11 @@ def settings_of(settings: Settings, name: str) -> dict[str, Any]:
 
 
 def _fit(settings: Settings, features: pa.Table, name: str, previous: Any) -> Fitted:
-    from threadpoolctl import threadpool_limits
-
+    from ddcrm.models.threads import one_thread
     from ddcrm.training import fit, segments
 
     columns = fit.columns_of(features)
-    with threadpool_limits(1):  # sums by several threads differ in the last bits
+    with one_thread():  # sums by several threads differ in the last bits
         if name in fit.LEARNED_SCHEMES:
             return segments.fit_segments(name, columns, settings.segments, previous)
         if name == "gamma_gamma":

@@ -47,16 +47,16 @@ def track(engine: Engine, as_of: date, split: Split, name: str, alive: str | Non
     Raises ModelError where the data do not carry the fit, MissingDataError where nobody had bought at the cut.
     """
     import pandas as pd
-    from threadpoolctl import threadpool_limits
 
     from ddcrm.features.units import in_units, model_times
+    from ddcrm.models.threads import one_thread
     from ddcrm.training.backtest import read_holdout
     from ddcrm.training.fit import fit_purchases
 
     unit = engine.settings.value.unit_days
     holdout = read_holdout(engine, as_of, split)
     columns = holdout.known.columns
-    with threadpool_limits(1):
+    with one_thread():
         fits = {one: fit_purchases(one, columns, engine.settings.value).estimator for one in {name, alive or name}}
         model = fits[name]
         times = pd.DataFrame(model_times(columns, unit))

@@ -4,16 +4,16 @@ Two kinds of not knowing come together: the models' parameters are estimates (dr
 their logarithms, by `vcov_`), and the customer may have left, buy more or less often, spend more or less.
 
 Given that a customer is alive, spend is S = (v + x z) B: B depends on the frequency x and the tenure T only, not on
-recency nor on the mean spend z. So B is simulated on a grid of (x, T), never customer by customer, its quantiles are
-kept, and each customer's are interpolated. With P(alive) = a the quantile of level u of the mixture is the quantile of
-level 1 - (1 - u) / a of S. Memory does not grow with the number of customers but for the result; the seed is the
-version of the champion.
+recency nor on the mean spend z. So B is simulated on a grid of (x, T), never customer by customer, and only where there
+are customers; its quantiles are kept, and each customer's are interpolated. With P(alive) = a the quantile of level u
+of the mixture is the quantile of level 1 - (1 - u) / a of S. Memory does not grow with the number of customers but for
+the result; the seed is the version of the champion and the cell, so that no cell depends on which others are asked for.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from ddcrm.models.champion import LEVEL
 from ddcrm.models.gamma_gamma import spent_again
 
 Floats = NDArray[np.float64]
+Place = tuple[NDArray[np.intp], Floats]
 
 DRAWS = 8192  # simulated customers in each cell of the grid
 _LEVELS = 512  # intervals between the quantiles that are kept of them
@@ -43,28 +44,44 @@ class SpendIntervals:
         self.alpha, self.v = float(purchases.alpha_), float(spend.v_)
         self.counts = _count_nodes(int(frequency.max(initial=0)))
         self.ages = np.unique(np.linspace(self._age(0.0), self._age(tenure.max(initial=0)), _TENURES))
-        chance = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
+        entropy = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big")
+        chance = np.random.default_rng(entropy)
         drawn = _parameters(purchases, draws, chance), _parameters(spend, draws, chance)
-        shape = (len(self.counts), len(self.ages))
-        self.known = np.empty((*shape, len(_SCALES), _LEVELS + 1))
-        self.unknown = np.empty((*shape, _LEVELS + 1))
-        self.nothing = np.empty(shape)
-        for i, count in enumerate(self.counts):
-            for j, age in enumerate(self.ages):
-                span = max(float(np.exp(age)) - self.alpha, 0.0)
-                bought = _bought(purchases, drawn[0], (count, span), horizon, chance)
-                cell = _worth(bought, drawn[1], count, chance)
-                self._keep(i, j, cell, drawn[1]["v"] / self.v)
+        asked = self._asked(frequency, tenure)
+        self.worth = np.zeros((*asked.shape, len(_SCALES), _LEVELS + 1))  # zeros have no weight wherever they are read
+        self.nothing = np.zeros(asked.shape)
+        for i, j in np.argwhere(asked):
+            chance = np.random.default_rng([entropy, i, j])
+            history = self.counts[i], max(float(np.exp(self.ages[j])) - self.alpha, 0.0)
+            bought = _bought(purchases, drawn[0], history, horizon, chance)
+            self._keep(i, j, bought, drawn[1], chance)
 
     def _age(self, tenure: Any) -> Any:
         """The scale on which tenures are interpolated."""
         return np.log(tenure + self.alpha)
 
-    def _keep(self, i: int, j: int, cell: tuple[Floats, Floats, float], v: Floats) -> None:
-        known, unknown, self.nothing[i, j] = cell
+    def _places(self, frequency: Floats, tenure: Floats) -> tuple[Place, Place]:
+        """Where customers lie in the grid."""
+        return _between(np.log1p(self.counts), np.log1p(frequency)), _between(self.ages, self._age(tenure))
+
+    def _asked(self, frequency: Floats, tenure: Floats) -> NDArray[np.bool_]:
+        """The cells of the grid that some customer's ends are interpolated from."""
+        asked = np.zeros((len(self.counts), len(self.ages)), dtype=bool)
+        for start in range(0, len(frequency), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            for index, weight in _corners(asked, self._places(frequency[part], tenure[part])):
+                asked.reshape(-1)[index[weight > 0]] = True
+        return asked
+
+    def _keep(self, i: int, j: int, bought: Floats, spend: Mapping[str, Floats], chance: np.random.Generator) -> None:
+        """The quantiles of B for customers of a cell who will buy so often; x = 0 leaves nothing known of spend."""
+        count, v = self.counts[i], spend["v"] / self.v
+        worth = chance.standard_gamma(np.where(bought > 0, spend["p"] * bought, 1.0)) * (bought > 0)
+        worth /= chance.standard_gamma(spend["q"] + spend["p"] * count)
         for k, scale in enumerate(_SCALES):
-            self.known[i, j, k] = _quantiles(known * (scale * v + 1 - scale))
-        self.unknown[i, j] = _quantiles(unknown * v)
+            if count or scale == 1:
+                self.worth[i, j, k] = _quantiles(worth * (scale * v + 1 - scale))
+        self.nothing[i, j] = np.mean(bought == 0)
 
     def of(self, frequency: Floats, tenure: Floats, mean_spend: Floats, p_alive: Floats) -> tuple[Floats, Floats]:
         """Lower and upper end, (n,) each, in the unit of money, undiscounted.
@@ -79,18 +96,16 @@ class SpendIntervals:
         return low, high
 
     def _chunk(self, x: Floats, tenure: Floats, z: Floats, alive: Floats) -> tuple[Floats, Floats]:
-        seen, total = x > 0, spent_again(x, z)
-        places = _between(np.log1p(self.counts), np.log1p(x)), _between(self.ages, self._age(tenure))
-        part = np.where(seen, self.v / (self.v + total), 0.0)
+        total, places = spent_again(x, z), self._places(x, tenure)
+        scale = _even(self.v / (self.v + total), len(_SCALES) - 1)
         nothing = 1 - alive * (1 - _interpolated(self.nothing, places))
         bounded = nothing < (1 - LEVEL) / 2
         ends = []
         for level in (np.where(bounded, (1 - LEVEL) / 2, 0.0), np.where(bounded, (1 + LEVEL) / 2, LEVEL)):
             given = 1 - (1 - level) / np.maximum(alive, 1e-12)
             at = _even(np.clip(given, 0.0, 1.0), _LEVELS)
-            known = _interpolated(self.known, (*places, _even(part, len(_SCALES) - 1), at))
-            unknown = _interpolated(self.unknown, (*places, at))
-            ends.append(np.where((given > 0) & (level > 0), np.where(seen, known, unknown) * (self.v + total), 0.0))
+            worth = _interpolated(self.worth, (*places, scale, at))
+            ends.append(np.where((given > 0) & (level > 0), worth * (self.v + total), 0.0))
         return ends[0], ends[1]
 
 
@@ -102,9 +117,6 @@ def _quantiles(values: Floats) -> Floats:
     low, high, far = ordered[below], ordered[below + 1], at - below
     step = high - low
     return np.where(far < 0.5, low + step * far, high - step * (1 - far))
-
-
-Place = tuple[NDArray[np.intp], Floats]
 
 
 def _count_nodes(most: int) -> Floats:
@@ -144,16 +156,6 @@ def _bought(
     return np.minimum(chance.poisson(np.minimum(rate * horizon, _MOST)), chance.geometric(leaves)).astype(np.float64)
 
 
-def _worth(
-    bought: Floats, spend: Mapping[str, Floats], count: float, chance: np.random.Generator
-) -> tuple[Floats, Floats, float]:
-    """B of customers who will buy so often: with and without known spend; and the probability that they buy nothing."""
-    worth = chance.standard_gamma(np.where(bought > 0, spend["p"] * bought, 1.0)) * (bought > 0)
-    known = worth / chance.standard_gamma(spend["q"] + spend["p"] * count)
-    unknown = worth / chance.standard_gamma(spend["q"])
-    return known, unknown, float(np.mean(bought == 0))
-
-
 def _between(nodes: Floats, values: Floats) -> Place:
     """The node below each value, and how far it is to the next one."""
     if len(nodes) == 1:
@@ -171,12 +173,18 @@ def _even(values: Floats, last: int) -> Place:
 def _interpolated(table: Floats, places: tuple[Place, ...]) -> Floats:
     """Multilinear interpolation: the sum over the corners of each value's cell."""
     flat, total = table.reshape(-1), np.zeros(len(places[0][0]))
+    for index, weight in _corners(table, places):
+        total += weight * flat[index]
+    return total
+
+
+def _corners(table: NDArray[Any], places: tuple[Place, ...]) -> Iterator[Place]:
+    """Each corner of the values' cells: its index in the flat table, and its weight."""
     strides = [stride // table.itemsize for stride in table.strides]
     for corner in range(2 ** len(places)):
-        index, weight = np.zeros(len(total), dtype=np.intp), np.ones(len(total))
+        index, weight = np.zeros(len(places[0][0]), dtype=np.intp), np.ones(len(places[0][0]))
         for axis, (below, far) in enumerate(places):
             upper = corner >> axis & 1 and table.shape[axis] > 1
             index += (below + upper) * strides[axis]
             weight *= far if corner >> axis & 1 else 1 - far
-        total += weight * flat[index]
-    return total
+        yield index, weight

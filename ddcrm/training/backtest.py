@@ -116,12 +116,16 @@ def read_holdout(engine: Engine, as_of: date, split: Split) -> Holdout:
 def _with_learning(engine: Engine, as_of: date, split: Split, known: Calibration) -> tuple[Calibration, str]:
     """With what the regressions learn from, where there is enough of it; and the digest of that."""
     from ddcrm.features.table import required_features
-    from ddcrm.training.regressions import all_columns, offered_features, read_learning
+    from ddcrm.models.regression import LEAST_ROWS
+    from ddcrm.training.regressions import all_columns, check_customers, offered_features, read_learning
     from ddcrm.warehouse.digest import digest_table
 
     names = offered_features(engine, as_of)
+    first, days = split.cut - timedelta(days=split.holdout_days), split.holdout_days
     try:
-        learning = read_learning(engine, split.cut - timedelta(days=split.holdout_days), split.holdout_days, names)
+        if len(known.last_spend) < LEAST_ROWS:  # so few after it: there can hardly be enough
+            check_customers(engine, first, days)
+        learning = read_learning(engine, first, days, names)
     except InsufficientDataError as error:
         return replace(known, no_learning=str(error.reason)), ""
     features = required_features(engine, split.cut, names)

@@ -81,14 +81,26 @@ def _read_learning(engine: Engine, cut: date, days: int, names: Sequence[str]) -
 
     features = feature_table(engine, cut, names)
     if features is None or features.num_rows < LEAST_ROWS:
-        there = 0 if features is None else features.num_rows
-        reason = f"{there} customers {days} days before the end of what may be learned from, fewer than {LEAST_ROWS}"
-        raise InsufficientDataError(model="regression", reason=reason)
+        raise _too_few(0 if features is None else features.num_rows, days)
     last = cut + timedelta(days=days)
     truth = period_table(engine, last, cut, last)
     _, spend = totals(features["customer_id"], truth)
     digest = digest_of([digest_table(table, ["customer_id"]) for table in (features, truth)])
     return Learning(all_columns(features), np.maximum(spend, 0.0), digest)
+
+
+def check_customers(engine: Engine, cut: date, days: int) -> None:
+    """Raise what `read_learning` would where too few had bought by `cut`: without all their features."""
+    from ddcrm.features.periods import period_table
+
+    bought = period_table(engine, cut, date.min, cut)["purchase_days"].to_numpy()
+    if (there := int(np.count_nonzero(bought))) < LEAST_ROWS:
+        raise _too_few(there, days)
+
+
+def _too_few(there: int, days: int) -> InsufficientDataError:
+    reason = f"{there} customers {days} days before the end of what may be learned from, fewer than {LEAST_ROWS}"
+    return InsufficientDataError(model="regression", reason=reason)
 
 
 def all_columns(features: pa.Table) -> Columns:

@@ -158,6 +158,19 @@ def test_same_seed_same_bits_in_any_order_and_chunk(mbgnbd: MBGNBD, spend: Gamma
     assert other[high > 50] == pytest.approx(high[high > 50], rel=0.15)
 
 
+def test_the_ends_of_some_are_the_same_without_the_others(mbgnbd: MBGNBD, spend: GammaGamma) -> None:
+    """Of the others only the greatest frequency and tenure count: whose cells are asked for has no say."""
+    of = story(MBGNBD, BETA, 500, 4)
+    some = np.arange(0, 500, 25)
+    some = np.union1d(some, [of["frequency"].argmax(), of["tenure"].argmax()])
+    fewer = {name: column[some] for name, column in of.items()}
+    few, all_ = (SpendIntervals((mbgnbd, spend), each["frequency"], each["tenure"], YEAR, "v1") for each in (fewer, of))
+    assert 0 < np.count_nonzero(few.nothing) < np.count_nonzero(all_.nothing) < all_.nothing.size
+    low, high = ends(mbgnbd, spend, of)
+    np.testing.assert_array_equal(ends(mbgnbd, spend, fewer), (low[some], high[some]))
+    assert (high > 0).any()
+
+
 def test_memory_does_not_grow_with_the_customers(mbgnbd: MBGNBD, spend: GammaGamma) -> None:
     """Beside the two ends themselves; of few and of four times as many, more than are taken in one go."""
 

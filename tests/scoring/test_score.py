@@ -19,7 +19,7 @@ from ddcrm.errors import BatchRejectedError, LakeError, MissingDataError
 from ddcrm.lake.engine import Engine
 from ddcrm.models.champion import Bands, Champion
 from ddcrm.pipeline.ingest import ingest
-from ddcrm.pipeline.score import publish, score
+from ddcrm.pipeline.score import ScoreResult, publish, score
 from ddcrm.pipeline.train import train
 from ddcrm.scoring.models import ScoringModel, ScoringModels
 from ddcrm.scoring.schemes import read_features
@@ -27,7 +27,7 @@ from ddcrm.scoring.scores import scored
 from ddcrm.settings import SegmentSettings, Settings, ValueSettings, load_settings
 from ddcrm.training.fit import MODELS
 from tests.pipeline.reading import rows
-from tests.pipeline.shop import REPOSITORY
+from tests.published_suites import REPOSITORY, first_checks
 from tests.scoring import lake
 
 DAY = date(2026, 4, 8)
@@ -40,17 +40,33 @@ TABLES = ("cohort_retention", "customer_scores", "customer_segments", "revenue_t
 def trained(tmp_path_factory: pytest.TempPathFactory, module_warehouse_url: str) -> Path:
     """A project with orders, and with models trained a week before DAY; to be copied."""
     folder = tmp_path_factory.mktemp("trained") / "project"
-    suites = json.dumps(str(REPOSITORY / "expectations"))
-    settings = lake.project(folder, f"published_expectations_dir = {suites}")
+    first_checks(folder / "published")
+    settings = lake.project(folder, 'published_expectations_dir = "published"\n[segments]\nbootstraps = 2')
     lake.commit(settings, lake.history())
     train(settings.model_copy(update={"warehouse_url": SecretStr(module_warehouse_url)}), DAY - timedelta(days=7))
     return folder
 
 
+@pytest.fixture(scope="module")
+def first(trained: Path, module_warehouse_url: str) -> tuple[Path, ScoreResult]:
+    """The same with DAY scored, to be copied; and what the step said of it."""
+    folder = trained.parent / "scored"
+    settings = copy(trained, folder)
+    return folder, score(settings.model_copy(update={"warehouse_url": SecretStr(module_warehouse_url)}), DAY)
+
+
 @pytest.fixture
-def settings(tmp_path: Path, trained: Path, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def unscored(tmp_path: Path, trained: Path, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("DDCRM_WAREHOUSE_URL", warehouse_url)
-    return copy(trained, tmp_path / "project")
+    return copy(trained, tmp_path / "unscored")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, first: tuple[Path, ScoreResult], warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+             ) -> Settings:  # fmt: skip
+    """A project in which DAY is scored."""
+    monkeypatch.setenv("DDCRM_WAREHOUSE_URL", warehouse_url)
+    return copy(first[0], tmp_path / "project")
 
 
 def copy(project: Path, folder: Path) -> Settings:
@@ -58,11 +74,9 @@ def copy(project: Path, folder: Path) -> Settings:
     return load_settings(folder)
 
 
-def committed_again(project: Path, folder: Path) -> Settings:
-    """The same project in another place, its orders in other files."""
-    settings = copy(project, folder)
-    lake.commit(settings, lake.history())
-    return settings
+def checked(settings: Settings, suites: Path) -> Settings:
+    """The same with these suites of the published tables."""
+    return settings.model_copy(update={"published_expectations_dir": suites})
 
 
 def staged(settings: Settings, as_of: date) -> dict[str, Any]:
@@ -79,25 +93,25 @@ def read(settings: Settings, as_of: date, table: str) -> list[dict[str, Any]]:
     return pq.read_table(file).to_pylist()
 
 
-def test_a_day_is_staged_once_and_the_same_everywhere(settings: Settings, trained: Path, tmp_path: Path) -> None:
-    first = score(settings, DAY)
-    assert first.rows["customer_segments"] == 7 * first.rows["customer_scores"] == 7 * first.customers
-    assert (first.withheld, first.reused) == (None, False)
-    assert {"value", "kmeans"} < first.models.keys() <= set(MODELS)
+def test_a_day_is_staged_once_and_the_same_everywhere(settings: Settings, first: tuple[Path, ScoreResult],
+                                                      unscored: Settings) -> None:  # fmt: skip
+    """Everywhere: in another project whose orders are in other files."""
+    _, result = first
+    assert result.rows["customer_segments"] == 7 * result.rows["customer_scores"] == 7 * result.customers
+    assert (result.withheld, result.reused) == (None, False)
+    assert {"value", "kmeans"} < result.models.keys() <= set(MODELS)
     before = staged(settings, DAY)
     again = score(settings, DAY)
-    assert (again.reused, again.rows, staged(settings, DAY)) == (True, first.rows, before)
-    other = committed_again(trained, tmp_path / "other")
-    assert not score(other, DAY).reused
-    assert staged(other, DAY) == before
+    assert (again.reused, again.rows, staged(settings, DAY)) == (True, result.rows, before)
+    lake.commit(unscored, lake.history())
+    assert not score(unscored, DAY).reused
+    assert staged(unscored, DAY) == before
 
 
-def test_the_day_before_counts_the_same_read_or_computed(settings: Settings, trained: Path, tmp_path: Path) -> None:
-    other = copy(trained, tmp_path / "other")
-    score(settings, BEFORE)
-    score(settings, DAY)
-    score(other, DAY)
-    assert staged(settings, DAY) == staged(other, DAY)
+def test_the_day_before_counts_the_same_read_or_computed(settings: Settings, unscored: Settings) -> None:
+    score(unscored, BEFORE)
+    assert not score(unscored, DAY).reused
+    assert staged(settings, DAY) == staged(unscored, DAY)
     rows_of_scheme = [row for row in read(settings, DAY, "segment_migration") if row["scheme"] == "rfm"]
     stayed = sum(row["customers"] for row in rows_of_scheme if row["from_segment"] == row["to_segment"])
     everybody = sum(row["customers"] for row in rows_of_scheme)
@@ -139,7 +153,6 @@ def test_a_late_order_changes_the_days_from_its_arrival_on(settings: Settings) -
 
 
 def test_models_trained_later_change_nothing_and_newer_ones_do(settings: Settings) -> None:
-    score(settings, DAY)
     before = staged(settings, DAY)
     train(settings, DAY + timedelta(days=1))
     assert score(settings, DAY).reused
@@ -150,26 +163,28 @@ def test_models_trained_later_change_nothing_and_newer_ones_do(settings: Setting
     assert staged(settings, DAY)["customer_scores"] != before["customer_scores"]
 
 
-def test_without_models_the_rest_is_scored_with_the_reason(settings: Settings) -> None:
+def test_without_models_the_rest_is_scored_with_the_reason(unscored: Settings) -> None:
     early = DAY - timedelta(days=30)
-    result = score(settings, early)
+    result = score(unscored, early)
     assert result.models == {}
     assert result.withheld == f"value: no model was trained on or before {early}"
-    schemes = {row["scheme"] for row in read(settings, early, "customer_segments")}
+    schemes = {row["scheme"] for row in read(unscored, early, "customer_segments")}
     assert schemes == {"lifecycle", "loyalty", "rfm", "usage"}
-    assert {row["withheld"] for row in read(settings, early, "customer_scores")} == {result.withheld}
+    assert {row["withheld"] for row in read(unscored, early, "customer_scores")} == {result.withheld}
 
 
 def test_only_the_schemes_of_the_settings_are_published(settings: Settings) -> None:
     few = settings.model_copy(update={"segments": SegmentSettings(schemes=("usage", "rfm"))})
-    assert score(few, DAY).rows["customer_segments"] == 2 * score(few, DAY).customers
+    result = score(few, DAY)
+    assert not result.reused
+    assert result.rows["customer_segments"] == 2 * result.customers
     assert {row["scheme"] for row in read(few, DAY, "customer_segments")} == {"rfm", "usage"}
     assert {row["loyalty_score"] for row in read(few, DAY, "customer_scores")} == {None}
-    assert not score(settings, DAY).reused
 
 
 def test_a_project_s_actions_are_published(settings: Settings) -> None:
     before = score(settings, DAY)
+    assert before.reused
     (settings.project_dir / "segment_actions.toml").write_text('[rfm]\n"Champions" = "Say thanks."\n')
     after = score(settings, DAY)
     assert (after.reused, after.fingerprint == before.fingerprint) == (False, False)
@@ -180,9 +195,8 @@ def test_a_project_s_actions_are_published(settings: Settings) -> None:
 def test_what_can_t_be_scored_or_published_is_refused(settings: Settings) -> None:
     with pytest.raises(MissingDataError, match=r"no orders have arrived.*2025-12-31"):
         score(settings, date(2025, 12, 31))
-    with pytest.raises(MissingDataError, match=r"was not scored.*ddcrm score --as-of 2026-04-08"):
-        publish(settings, DAY)
-    score(settings, DAY)
+    with pytest.raises(MissingDataError, match=r"was not scored.*ddcrm score --as-of 2026-04-07"):
+        publish(settings, BEFORE)
     next((settings.lake_dir / "scores" / str(DAY)).glob("*/segment_profiles.parquet")).write_bytes(b"PAR1")
     with pytest.raises(LakeError, match="not the one of its manifest"):
         publish(settings, DAY)
@@ -190,8 +204,8 @@ def test_what_can_t_be_scored_or_published_is_refused(settings: Settings) -> Non
 
 @pytest.mark.slow
 def test_what_is_published_is_what_was_staged(settings: Settings) -> None:
-    score(settings, DAY)
-    result = publish(settings, DAY)
+    """With all checks of the published tables; the second time with one each."""
+    result = publish(checked(settings, REPOSITORY / "expectations"), DAY)
     assert result.rows == score(settings, DAY).rows
     published = rows(settings, "SELECT customer_id, clv_365d, value_tier, rfm FROM crm.customer_scores "
                                'WHERE as_of = %s ORDER BY customer_id COLLATE "C"', DAY)  # fmt: skip
@@ -211,19 +225,16 @@ def test_what_is_published_is_what_was_staged(settings: Settings) -> None:
 
 @pytest.mark.slow
 def test_a_table_that_fails_its_suite_is_not_published(settings: Settings, tmp_path: Path) -> None:
-    score(settings, DAY)
     publish(settings, DAY)
     suites = tmp_path / "suites"
-    suites.mkdir()
-    for file in (REPOSITORY / "expectations").glob("crm_*.json"):
-        (suites / file.name).write_text(file.read_text())
+    first_checks(suites)
     strict = json.loads((suites / "crm_segment_profiles.json").read_text())
     strict["expectations"] = [{"type": "expect_column_values_to_be_between",
                                "kwargs": {"column": "customers", "max_value": 0}, "severity": "critical"}]  # fmt: skip
     (suites / "crm_segment_profiles.json").write_text(json.dumps(strict))
     before = rows(settings, "SELECT * FROM ops.publications ORDER BY table_name")
     with pytest.raises(BatchRejectedError, match=r"segment_profiles.*2026-04-08") as caught:
-        publish(settings.model_copy(update={"published_expectations_dir": suites}), DAY)
+        publish(checked(settings, suites), DAY)
     assert caught.value.column == "customers"
     assert rows(settings, "SELECT * FROM ops.publications ORDER BY table_name") == before
     assert rows(settings, "SELECT status FROM ops.validations WHERE table_name = 'segment_profiles'") == [("failed",)]
@@ -242,7 +253,9 @@ def test_a_market_told_in_millions_stops_no_day_and_is_warned_of(settings: Setti
     assert [result.conformed for result in told] == [1, 1]
     checks = rows(settings, "SELECT batch_date, column_name FROM ops.validations WHERE status = 'failed'")
     assert checks == [(date(2026, 4, 5), "market_size")]
-    score(settings, DAY)
+    file = settings.project_dir / "published/crm_value_by_period.json"
+    shutil.copy(REPOSITORY / "expectations" / file.name, file)
+    assert not score(settings, DAY).reused
     [warning] = [words for words in publish(settings, DAY).warnings if "market_share" in words]
     assert "market_share is not known in 2026-03" in warning
     shares = rows(settings, "SELECT period, market_share, revenue FROM crm.value_by_period ORDER BY period")
@@ -250,11 +263,11 @@ def test_a_market_told_in_millions_stops_no_day_and_is_warned_of(settings: Setti
     assert float(shares[1][1]) == pytest.approx(float(shares[1][2]) / 90_000, abs=1e-6)
 
 
-def test_a_horizon_in_months_has_the_days_of_the_calendar(settings: Settings, trained: Path, tmp_path: Path) -> None:
-    other = copy(trained, tmp_path / "other")
+def test_a_horizon_in_months_has_the_days_of_the_calendar(unscored: Settings, trained: Path, tmp_path: Path) -> None:
+    few, other = SegmentSettings(schemes=("rfm",)), copy(trained, tmp_path / "other")
     months, days = (
-        given.model_copy(update={"value": given.value.model_copy(update={name: horizon})})
-        for given, name, horizon in ((settings, "horizon", "2 months"), (other, "horizon_days", 61))
+        given.model_copy(update={"segments": few, "value": given.value.model_copy(update={name: horizon})})
+        for given, name, horizon in ((unscored, "horizon", "2 months"), (other, "horizon_days", 61))
     )  # from April 8 to June 8
     score(months, DAY)
     score(days, DAY)
@@ -264,7 +277,7 @@ def test_a_horizon_in_months_has_the_days_of_the_calendar(settings: Settings, tr
 
 
 def test_in_parts_the_same_is_staged_and_published(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = score(settings, DAY)
+    before = score(settings, DAY)
     whole = {name: read(settings, DAY, name) for name in TABLES}
     digests = publish(settings, DAY).digests
     shutil.rmtree(settings.lake_dir / "scores")
@@ -274,7 +287,7 @@ def test_in_parts_the_same_is_staged_and_published(settings: Settings, monkeypat
     file = next((settings.lake_dir / "scores" / str(DAY)).glob("*/customer_segments.parquet"))
     assert pq.ParquetFile(file).num_row_groups > 7
     assert {name: read(settings, DAY, name) for name in TABLES} == whole
-    assert (again.rows, again.fingerprint) == (first.rows, first.fingerprint)
+    assert (again.rows, again.fingerprint) == (before.rows, before.fingerprint)
     assert publish(settings, DAY).digests == digests
     assert len(whole["customer_segments"]) > 700
-    assert score(settings, DAY + timedelta(days=1)).customers >= first.customers  # reads yesterday's parts
+    assert score(settings, DAY + timedelta(days=1)).customers >= before.customers  # reads yesterday's parts

@@ -24,6 +24,7 @@ from ddcrm.training.methods import Calibration
 from ddcrm.training.regressions import (
     Learning,
     _fit,
+    check_customers,
     check_history,
     fit_kind,
     learning_days,
@@ -124,6 +125,17 @@ def test_it_learns_what_was_known_at_the_cut_and_the_spend_after_it(tmp_path: Pa
         found = read_learning(engine, cut, 30, names)
         with pytest.raises(InsufficientDataError, match=r"\d+ customers 30 days before .* fewer than 500"):
             read_learning(engine, date(2026, 1, 20), 30, names)
+        for few in (date(2026, 1, 20), date(2025, 12, 31)):  # the same words without reading features
+            said = []
+            for ask in (
+                lambda few: read_learning(engine, few, 30, names),
+                lambda few: check_customers(engine, few, 30),
+            ):
+                with pytest.raises(InsufficientDataError) as refused:
+                    ask(few)
+                said.append(str(refused.value))
+            assert said[0] == said[1]
+        check_customers(engine, cut, 30)
     assert set(names) == {name for name, kind in PURCHASE_TYPES.items() if kind != "date"}  # orders are all there is
     rows = history.to_pylist()
     customers = sorted({row["customer_key"] for row in rows if row["event_date"] <= cut})
