@@ -13,7 +13,7 @@ WORKERS ?= 3
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-fast lint format bench lock clean
+.PHONY: help setup compiled demo test test-fast lint format bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -31,13 +31,17 @@ $(STAMP): $(LOCKS) pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-demo: $(STAMP)  ## the demo company, end to end, with a real Airflow (EXIT=1: stop it when done)
+# For shells in which Python is told to write none: each task of a DAG, each command would compile the package again.
+compiled: $(STAMP)
+	@$(BIN)/python -m compileall -q ddcrm dags plugins
+
+demo: compiled  ## the demo company, end to end, with a real Airflow (EXIT=1: stop it when done)
 	@$(BIN)/ddcrm demo $(if $(EXIT),--exit,) $(ARGS)
 
-test: $(STAMP)  ## the whole test suite, slow tests included
+test: compiled  ## the whole test suite, slow tests included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
-test-fast: $(STAMP)  ## the tests that take a moment
+test-fast: compiled  ## the tests that take a moment
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and not airflow" $(TESTS)
 
 lint: $(STAMP)  ## ruff and mypy
@@ -49,7 +53,7 @@ format: $(STAMP)  ## let ruff write the code its way
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## the benchmarks of bench/README.md
+bench: compiled  ## the benchmarks of bench/README.md
 	$(BIN)/python -m bench $(ARGS)
 
 lock:  ## write the lock files anew from pyproject.toml (the only target that resolves)

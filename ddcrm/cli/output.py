@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +15,18 @@ import typer
 
 from ddcrm.errors import DdcrmError
 from ddcrm.settings import Settings, load_settings
+
+_IN_THE_WAY = "A file stands where a folder is needed: move it away, or name another folder in ddcrm.toml."
+_NOT_ALLOWED = "Let this user read and write there, or name another folder in ddcrm.toml."
+_REFUSALS = {
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.EACCES: _NOT_ALLOWED,
+    errno.EPERM: _NOT_ALLOWED,
+    errno.EROFS: _NOT_ALLOWED,
+    errno.ENOSPC: "Free some space there and run it again.",
+    errno.EDQUOT: "Free some space there and run it again.",
+}
 
 
 class Output:
@@ -90,11 +104,24 @@ def handled(ctx: typer.Context, as_json: bool) -> Iterator[Output]:
     except Exception as error:
         if out.debug:
             raise
-        from ddcrm.warehouse.failures import recordable
-
-        message = f"an unexpected {type(error).__name__}: {recordable(error) or 'no message'}"
-        out.error(DdcrmError(message, hint="Run it again with --debug before the command, and report what it shows."))
+        out.error(_refused(error) or _unexpected(error))
     out.finish()
+
+
+def _refused(error: Exception) -> DdcrmError | None:
+    """The words for a file or folder that the system does not let us use; None for anything else."""
+    if not isinstance(error, OSError) or error.errno not in _REFUSALS:
+        return None
+    where = error.filename2 or error.filename
+    facts = {"path": str(where)} if where else {}
+    return DdcrmError(f"the system refuses: {os.strerror(error.errno)}", **facts, hint=_REFUSALS[error.errno])
+
+
+def _unexpected(error: Exception) -> DdcrmError:
+    from ddcrm.warehouse.failures import recordable
+
+    message = f"an unexpected {type(error).__name__}: {recordable(error) or 'no message'}"
+    return DdcrmError(message, hint="Run it again with --debug before the command, and report what it shows.")
 
 
 def _log_all() -> None:

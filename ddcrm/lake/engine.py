@@ -106,28 +106,39 @@ def read_parquet(files: list[str], extra: str = "") -> str:
 
 
 _FULL = ("No space left", "os error 28", "Disk quota", "max_temp_directory_size")
+_WAREHOUSE = ("adbc_driver_manager", "psycopg", "sqlalchemy")  # its disk is another one
 
 
 @contextmanager
 def storage_errors(where: Path) -> Iterator[None]:
     """Turn what a full disk makes the file system and the engine raise a StorageFullError, other I/O a LakeError."""
     try:
+        with full_disk(where):
+            yield
+    except OSError as error:
+        message = f"the lake can't be read or written: {type(error).__name__}: {error}"
+        raise LakeError(message, path=str(where)) from error
+
+
+@contextmanager
+def full_disk(where: Path) -> Iterator[None]:
+    """Turn what a full disk makes the file system and the engine raise a StorageFullError; all else stays as it is."""
+    try:
         yield
     except DdcrmError:
         raise
-    except OSError as error:
-        raise _storage_error(error, where, full=error.errno in (errno.ENOSPC, errno.EDQUOT)) from error
     except Exception as error:
-        if any(sign in str(error) for sign in _FULL):
-            raise _storage_error(error, where, full=True) from error
-        raise
-
-
-def _storage_error(error: Exception, where: Path, *, full: bool) -> LakeError:
-    if full:
-        return StorageFullError(
+        if not _is_full(error):
+            raise
+        raise StorageFullError(
             "no space left on the device",
             path=str(where),
             hint="Free some space there and run the step again: nothing half-written is visible.",
-        )
-    return LakeError(f"the lake can't be read or written: {type(error).__name__}: {error}", path=str(where))
+        ) from error
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    raised_by = type(error).__module__.partition(".")[0]
+    return raised_by not in _WAREHOUSE and any(sign in str(error) for sign in _FULL)

@@ -37,8 +37,10 @@ def opened(settings: Settings) -> Iterator[Ledger]:
 
 @contextmanager
 def recorded(settings: Settings, step: str, **where: Any) -> Iterator[Ledger]:
-    """The same, with the run of a step recorded in it."""
-    with opened(settings) as ledger, ledger.run(step, **where):
+    """The same, with the run of a step recorded in it; a full disk ends it with a StorageFullError."""
+    from ddcrm.lake.engine import full_disk
+
+    with opened(settings) as ledger, ledger.run(step, **where), full_disk(settings.state_dir):
         yield ledger
 
 
