@@ -22,6 +22,7 @@ _numbers = count()
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         os.environ[_FOLDER] = tempfile.mkdtemp(prefix="ddcrm-tests-")
+        os.environ["DDCRM_SEGMENTS__BOOTSTRAPS"] = "2"  # the default's 20 take a fifth of each training
 
 
 def run_folder() -> Path:
@@ -75,6 +76,12 @@ def _template(postgres_server: EmbeddedPostgres) -> str:
 @pytest.fixture
 def warehouse_url(postgres_server: EmbeddedPostgres, _template: str) -> Iterator[str]:
     """The SQLAlchemy URL of a new warehouse: its schema is there, and nothing in it."""
+    yield from _database(postgres_server, _template)
+
+
+@pytest.fixture(scope="module")
+def module_warehouse_url(postgres_server: EmbeddedPostgres, _template: str) -> Iterator[str]:
+    """A warehouse for what several tests of a file begin with."""
     yield from _database(postgres_server, _template)
 
 

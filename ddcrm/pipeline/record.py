@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ddcrm.lake.accept import Accepted
     from ddcrm.lake.candidates import Candidate
     from ddcrm.lake.counts import DayCounts
+    from ddcrm.lake.made_by import MadeBy
     from ddcrm.warehouse.connect import Warehouse
     from ddcrm.warehouse.ledger import Ledger
     from ddcrm.warehouse.records import Batch, Reason
@@ -59,16 +60,16 @@ def _check_schema(settings: Settings, warehouse: Warehouse) -> None:
 
 def record_batches(settings: Settings, ledger: Ledger, candidate: Candidate, accepted: Accepted) -> None:
     """Replace the ledger's entries for the days of a candidate."""
-    from ddcrm.lake.made_by import critical_expectations
+    from ddcrm.lake.made_by import critical_expectations, made_by
 
-    critical = critical_expectations(settings, candidate.contract)
-    batches = [_batch(candidate, accepted, critical, day) for day in accepted.counts]
+    contract, landed = candidate.contract, candidate.landing
+    made = made_by(contract, critical_expectations(settings, contract), "")  # but for what landed, that of every day
+    batches = [_batch(candidate, accepted, {**made, "landing": landed[day]}, day) for day in accepted.counts]
     ledger.record_batches(batches, [reason for day, counts in accepted.counts.items()
                                     for reason in _reasons(candidate.contract.source, day, counts)])  # fmt: skip
 
 
-def _batch(candidate: Candidate, accepted: Accepted, critical: Sequence[Any], day: date) -> Batch:
-    from ddcrm.lake.made_by import made_by
+def _batch(candidate: Candidate, accepted: Accepted, made_by: MadeBy, day: date) -> Batch:
     from ddcrm.warehouse.records import Batch
 
     contract, newest, counts = candidate.contract, candidate.newest_event.get(day), accepted.counts[day]
@@ -87,7 +88,7 @@ def _batch(candidate: Candidate, accepted: Accepted, critical: Sequence[Any], da
         newest_event_at=datetime.fromisoformat(newest) if newest else None,
         digest=accepted.digests.get(day, "0-0"),
         used_digest=accepted.used.get(day, "0-0"),
-        made_by=made_by(contract, critical, candidate.landing[day]),
+        made_by=made_by,
     )
 
 

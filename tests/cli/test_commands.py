@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from datetime import date
@@ -28,6 +29,26 @@ runner = CliRunner()
 def shop(tmp_path: Path, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> Shop:
     monkeypatch.setenv("DDCRM_WAREHOUSE_URL", warehouse_url)
     return Shop(tmp_path / "shop").make()
+
+
+@pytest.fixture(scope="module")
+def run_once(tmp_path_factory: pytest.TempPathFactory, module_warehouse_url: str) -> tuple[Shop, dict[str, Any]]:
+    """A shop with days that `run` has published, and what it said."""
+    shop = Shop(tmp_path_factory.mktemp("published") / "shop").make()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DDCRM_WAREHOUSE_URL", module_warehouse_url)
+        code, said = document(shop, "run", "--from", "2026-01-01", "--to", "2026-01-04")
+    assert code == 0
+    return shop, said
+
+
+@pytest.fixture
+def published(
+    run_once: tuple[Shop, dict[str, Any]], module_warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Shop:
+    """That shop, with its warehouse: what is written must be written into a copy of its folder."""
+    monkeypatch.setenv("DDCRM_WAREHOUSE_URL", module_warehouse_url)
+    return run_once[0]
 
 
 def run(shop: Shop, *words: str) -> tuple[int, str]:
@@ -84,17 +105,16 @@ def test_a_run_that_is_running_is_one_line_without_fractions_of_a_second(shop: S
     ), said
 
 
-def test_run_publishes_and_says_so(shop: Shop) -> None:
-    code, said = document(shop, "run", "--from", "2026-01-01", "--to", "2026-01-08")
-    assert code == 0
+def test_run_publishes_and_says_so(run_once: tuple[Shop, dict[str, Any]], published: Shop) -> None:
+    shop, said = run_once
     assert said["ok"]
-    assert [day["as_of"] for day in said["published"]] == [f"2026-01-{day:02}" for day in range(1, 9)]
-    assert said["ingested"][0]["landed"] == sum(len(rows) for day, rows in shop.rows.items() if str(day) < "2026-01-09")
-    code, status = document(shop, "status")
-    assert (code, status["current_day"]) == (0, "2026-01-08")
+    assert [day["as_of"] for day in said["published"]] == [f"2026-01-{day:02}" for day in range(1, 5)]
+    assert said["ingested"][0]["landed"] == sum(len(rows) for day, rows in shop.rows.items() if str(day) < "2026-01-05")
+    code, status = document(published, "status")
+    assert (code, status["current_day"]) == (0, "2026-01-04")
     assert {table["table"] for table in status["publications"]} == {table.name for table in PUBLISHED}
-    code, text = run(shop, "status")
-    assert "published  2026-01-08" in text
+    code, text = run(published, "status")
+    assert "published  2026-01-04" in text
 
 
 def test_an_error_is_one_message_and_exit_code_1(shop: Shop) -> None:
@@ -177,12 +197,11 @@ def test_a_setting_that_is_not_known(shop: Shop, added: str, message: str) -> No
     assert (code, message.format(file=file) in text) == (1, True), text
 
 
-def test_a_day_that_was_not_ingested_is_not_scored(shop: Shop) -> None:
-    assert run(shop, "run", "--from", "2026-01-01", "--to", "2026-01-02")[0] == 0
-    code, text = run(shop, "score", "--as-of", "2026-01-03")
+def test_a_day_that_was_not_ingested_is_not_scored(published: Shop) -> None:
+    code, text = run(published, "score", "--as-of", "2026-01-05")
     assert code == 1
-    assert "ddcrm ingest orders --date 2026-01-03" in text
-    assert document(shop, "status")[1]["current_day"] == "2026-01-02"
+    assert "ddcrm ingest orders --date 2026-01-05" in text
+    assert document(published, "status")[1]["current_day"] == "2026-01-04"
 
 
 def test_contract_check(shop: Shop) -> None:
@@ -263,8 +282,8 @@ def test_an_unexpected_error_has_no_traceback_without_debug(shop: Shop, monkeypa
     assert isinstance(result.exception, ZeroDivisionError)
 
 
-def test_plan_of_nothing_and_of_a_new_version(shop: Shop) -> None:
-    assert run(shop, "run", "--from", "2026-01-01", "--to", "2026-01-04")[0] == 0
+def test_plan_of_nothing_and_of_a_new_version(published: Shop, tmp_path: Path) -> None:
+    shop = Shop(Path(shutil.copytree(published.folder, tmp_path / "shop")))
     code, said = document(shop, "plan")
     assert (code, said["nothing_to_do"], said["plan"]["days"]) == (0, True, {})
     assert "nothing to restate" in run(shop, "plan")[1]

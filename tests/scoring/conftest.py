@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import numpy as np
@@ -12,8 +11,6 @@ import pytest
 from ddcrm.models import BetaGeoNBD, DensitySegments, GammaGamma, KMeansSegments, ParetoNBD
 from ddcrm.models.champion import Champion
 from ddcrm.scoring.models import ScoringModel, ScoringModels
-from ddcrm.warehouse.embedded import EmbeddedPostgres
-from tests.conftest import _database
 
 
 @pytest.fixture(scope="session")
@@ -89,9 +86,3 @@ def models(features: pa.Table, pareto_nbd: ParetoNBD, gamma_gamma: GammaGamma) -
     }
     return ScoringModels(ScoringModel("value", champion, "v1"), ScoringModel("kmeans", kmeans, "k1"),
                          ScoringModel("density", density, "d1"), parts)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def module_warehouse_url(postgres_server: EmbeddedPostgres, _template: str) -> Iterator[str]:
-    """A warehouse for what several tests begin with."""
-    yield from _database(postgres_server, _template)

@@ -41,7 +41,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, module_warehouse_url: str)
     """A project with orders, and with models trained a week before DAY; to be copied."""
     folder = tmp_path_factory.mktemp("trained") / "project"
     first_checks(folder / "published")
-    settings = lake.project(folder, 'published_expectations_dir = "published"\n[segments]\nbootstraps = 2')
+    settings = lake.project(folder, 'published_expectations_dir = "published"')
     lake.commit(settings, lake.history())
     train(settings.model_copy(update={"warehouse_url": SecretStr(module_warehouse_url)}), DAY - timedelta(days=7))
     return folder

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from ddcrm import progress
 from ddcrm.errors import MissingDataError, SettingsError
-from ddcrm.pipeline.train import registry, train
+from ddcrm.lake.layout import conformed_table
+from ddcrm.pipeline.train import TrainResult, registry, train
 from ddcrm.settings import SegmentSettings, Settings
 from ddcrm.training.fit import REGRESSIONS, models_of
 from tests.pipeline.reading import rows
@@ -22,8 +27,50 @@ NAMES = [name for name in models_of(SegmentSettings()) if name not in REGRESSION
 
 @pytest.fixture
 def settings(tmp_path: Path, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A project without data."""
     monkeypatch.setenv("DDCRM_WAREHOUSE_URL", warehouse_url)
     return lake.project(tmp_path / "project")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A project with its warehouse, trained as of DAY; the points that this passed, and which days it read."""
+
+    settings: Settings
+    result: TrainResult
+    seen: list[str]
+    read: list[tuple[str, tuple[date, ...]]]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, module_warehouse_url: str) -> Trained:
+    from ddcrm.features import periods, table
+
+    settings = lake.project(tmp_path_factory.mktemp("trained") / "project")
+    settings = settings.model_copy(update={"warehouse_url": SecretStr(module_warehouse_url)})
+    lake.commit(settings, lake.history())
+    read: list[tuple[str, tuple[date, ...]]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in (("features", table), ("period", periods)):
+            patch.setattr(module, "_computed", spy(read, name, module._computed))
+        return Trained(settings, *points(settings, DAY), read)
+
+
+@pytest.fixture
+def filled(settings: Settings, trained: Trained) -> Settings:
+    """A project with the same orders, and no models."""
+    shutil.copytree(*(conformed_table(project, "orders").folder for project in (trained.settings, settings)))
+    return settings
+
+
+def spy(read: list[tuple[str, tuple[date, ...]]], name: str, compute: Callable[..., Any]) -> Callable[..., Any]:
+    """`compute`, which also tells `read` of which days it was asked."""
+
+    def spied(engine: Any, *days: Any) -> Any:
+        read.append((name, tuple(day for day in days if isinstance(day, date))))
+        return compute(engine, *days)
+
+    return spied
 
 
 def points(settings: Settings, as_of: date, **more: Any) -> tuple[Any, list[str]]:
@@ -33,9 +80,8 @@ def points(settings: Settings, as_of: date, **more: Any) -> tuple[Any, list[str]
         return train(settings, as_of, **more), seen
 
 
-def test_models_are_kept_recorded_and_not_fitted_again(settings: Settings) -> None:
-    lake.commit(settings, lake.history())
-    result, seen = points(settings, DAY)
+def test_models_are_kept_recorded_and_not_fitted_again(trained: Trained) -> None:
+    settings, result, seen = trained.settings, trained.result, trained.seen
     assert list(result.versions) == NAMES
     assert list(result.withheld) == list(REGRESSIONS)
     assert "to learn the spend of 365 days" in result.withheld["regression_365d"]
@@ -58,48 +104,46 @@ def test_models_are_kept_recorded_and_not_fitted_again(settings: Settings) -> No
     assert result.as_dict()["versions"] == result.versions
 
 
-def test_another_lake_with_the_same_data_gets_the_same_models(settings: Settings, tmp_path: Path) -> None:
-    other = lake.project(tmp_path / "other")
-    lake.commit(settings, lake.history())
+def test_another_lake_with_the_same_data_gets_the_same_models(settings: Settings, trained: Trained) -> None:
     rows_backwards = lake.history()
-    lake.commit(other, rows_backwards.take(list(range(rows_backwards.num_rows - 1, -1, -1))))
-    assert train(settings, DAY).versions == train(other, DAY).versions
+    lake.commit(settings, rows_backwards.take(list(range(rows_backwards.num_rows - 1, -1, -1))))
+    result, seen = points(settings, DAY)
+    assert [name for name in NAMES if f"train.writing {name}" in seen] == NAMES
+    assert result.versions == trained.result.versions
     for name in NAMES:
-        one, two = (registry(project).newest(name, DAY).card for project in (settings, other))
+        one, two = (registry(project).newest(name, DAY).card for project in (settings, trained.settings))
         assert one["artifact_sha256"] == two["artifact_sha256"], name
 
 
-def test_a_horizon_of_months_is_that_of_the_training_s_day(settings: Settings) -> None:
+def test_a_horizon_of_months_is_that_of_the_training_s_day(filled: Settings) -> None:
     """From April 8 to June 8; a regression of a year may not speak of them."""
-    lake.commit(settings, lake.history())
-    months = settings.model_copy(update={"value": settings.value.model_copy(update={"horizon": "2 months"})})
+    months = filled.model_copy(update={"value": filled.value.model_copy(update={"horizon": "2 months"})})
     told = train(months, DAY, ["mbgnbd", "gamma_gamma", "value"]).backtest
     assert told is not None
     assert told["horizon_days"] == 61
     assert told["barred"]["forest"] == "regressions are of 365 days, the horizon is 61"
 
 
-def test_what_is_dated_or_arrives_later_changes_nothing(settings: Settings) -> None:
-    lake.commit(settings, lake.history())
-    before = train(settings, DAY)
+def test_what_is_dated_or_arrives_later_changes_nothing(settings: Settings, trained: Trained) -> None:
+    shutil.copytree(trained.settings.lake_dir, settings.lake_dir)
+    before, one = trained.result, ["mbgnbd"]
     after = DAY + timedelta(days=1)
     lake.commit(settings, lake.orders([("C00001", DAY - timedelta(days=9), 5.0)], arrived=after, prefix="L"))
     lake.commit(settings, lake.orders([("C00001", after, 5.0)], arrived=date(2026, 1, 1), prefix="F"))
-    changed = train(settings, DAY)
+    changed = train(settings, DAY, one)
     assert changed.data_digest != before.data_digest  # the batch of 2026-01-01 was replaced
     lake.commit(settings, lake.history())
     assert train(settings, DAY) == before
-    assert train(settings, after).data_digest != before.data_digest
+    assert train(settings, after, one).data_digest != before.data_digest
 
 
-def test_a_day_s_segments_follow_the_day_before(settings: Settings) -> None:
-    lake.commit(settings, lake.history())
-    first = train(settings, DAY - timedelta(days=1), ["kmeans"])
-    second = train(settings, DAY, ["kmeans"])
+def test_a_day_s_segments_follow_the_day_before(filled: Settings) -> None:
+    first = train(filled, DAY - timedelta(days=1), ["kmeans"])
+    second = train(filled, DAY, ["kmeans"])
     assert list(second.versions) == ["kmeans"]
-    card = registry(settings).newest("kmeans", DAY).card
+    card = registry(filled).newest("kmeans", DAY).card
     assert card["follows"] == first.versions["kmeans"]
-    earlier = registry(settings).newest("kmeans", DAY - timedelta(days=1)).card["parameters"]["names"]
+    earlier = registry(filled).newest("kmeans", DAY - timedelta(days=1)).card["parameters"]["names"]
     assert set(earlier.values()) & set(card["parameters"]["names"].values())
 
 
@@ -128,19 +172,7 @@ def test_there_must_be_customers_and_known_models(settings: Settings) -> None:
     assert failed == [("failed", "MissingDataError")] * 2
 
 
-def test_a_day_is_read_once_for_all_models(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ddcrm.features import periods, table
-
-    lake.commit(settings, lake.history())
-    read: list[tuple[str, tuple[date, ...]]] = []
-    for name, module in (("features", table), ("period", periods)):
-        compute = module._computed
-
-        def spied(engine: Any, *days: Any, name: str = name, compute: Any = compute) -> Any:
-            read.append((name, tuple(day for day in days if isinstance(day, date))))
-            return compute(engine, *days)
-
-        monkeypatch.setattr(module, "_computed", spied)
-    train(settings, DAY)
+def test_a_day_is_read_once_for_all_models(trained: Trained) -> None:
+    read = trained.read
     assert len([kind for kind, _ in read if kind == "features"]) >= 2
     assert len([one for one in read if one[0] == "period"]) == len({one for one in read if one[0] == "period"}) > 0
