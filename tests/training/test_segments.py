@@ -10,7 +10,7 @@ from sklearn.metrics import silhouette_score
 
 from ddcrm.errors import InsufficientDataError
 from ddcrm.models.stability import bootstrap_stability
-from ddcrm.settings import DensitySettings, SegmentSettings, Settings
+from ddcrm.settings import DensitySettings, SegmentSettings
 from ddcrm.training.fit import models_of
 from ddcrm.training.segments import fit_segments, segment_settings
 
@@ -83,7 +83,7 @@ def test_what_the_data_do_not_carry_is_said(customers: dict[str, np.ndarray]) ->
 
 def test_a_fit_depends_on_its_own_settings_and_is_done_only_if_published() -> None:
     other = SegmentSettings(density=DensitySettings(method="dbscan"), schemes=("rfm", "kmeans"))
-    assert segment_settings("kmeans", other) == segment_settings("kmeans", Settings().segments)
-    assert segment_settings("density", other) != segment_settings("density", Settings().segments)
+    assert segment_settings("kmeans", other) == segment_settings("kmeans", SegmentSettings())
+    assert segment_settings("density", other) != segment_settings("density", SegmentSettings())
     assert "density" not in models_of(other)
-    assert {"density", "kmeans", "value"} <= set(models_of(Settings().segments))
+    assert {"density", "kmeans", "value"} <= set(models_of(SegmentSettings()))
