@@ -141,19 +141,21 @@ def _url(engine_or_url: Engine | URL | str) -> URL:
 def _look(url: URL, schema: str, table: str) -> tuple[list[str], int]:
     """The table's columns and how many rows it has."""
     import sqlalchemy as sa
+    from psycopg.errors import InvalidSchemaName, UndefinedTable
 
     name = f"{schema}.{table}"
     engine = sa.create_engine(url, hide_parameters=True, poolclass=sa.NullPool)
     try:
         with engine.connect() as connection:
-            columns = [str(column["name"]) for column in sa.inspect(connection).get_columns(table, schema)]
-            counted = sa.select(sa.func.count()).select_from(sa.table(sa.quoted_name(table, True), schema=schema))
-            return columns, int(connection.execute(counted).scalar_one())
-    except sa.exc.NoSuchTableError:
-        raise WarehouseError("there is no such table", table=name) from None
+            source = sa.table(sa.quoted_name(table, True), schema=schema)
+            columns = connection.execute(sa.select(sa.literal_column("*")).select_from(source).limit(0)).keys()
+            counted = sa.select(sa.func.count()).select_from(source)
+            return list(columns), int(connection.execute(counted).scalar_one())
     except sa.exc.OperationalError:
         raise _unavailable(name) from None
     except sa.exc.DBAPIError as error:
+        if isinstance(error.orig, (UndefinedTable, InvalidSchemaName)):
+            raise WarehouseError("there is no such table", table=name) from None
         raise WarehouseError("the table can't be read", table=name, reason=type(error.orig).__name__) from None
 
 

@@ -207,7 +207,9 @@ def _context() -> Any:
         progress_bars=ProgressBarsConfig(globally=False, metric_calculations=False),
         analytics_enabled=False,
     )
-    return great_expectations.get_context(mode="ephemeral", project_config=config)
+    context = great_expectations.get_context(mode="ephemeral", project_config=config)
+    context.variables.save = lambda: None  # else each change of a source is written as YAML, which nobody reads
+    return context
 
 
 @contextmanager
