@@ -12,7 +12,7 @@ import pytest
 from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.conftest import _database
 from tests.pipeline.days import ingest
-from tests.pipeline.lived import Lived, live, shared
+from tests.pipeline.lived import Lived, live, shared, trained
 from tests.pipeline.shop import Shop
 from tests.pipeline.spoils import with_channels
 from tests.sources.conftest import locked_postgres, service  # noqa: F401  (fixtures)
@@ -55,3 +55,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def lived(postgres_server: EmbeddedPostgres, _template: str) -> Lived:
     """A shop with published days, made once for all workers; `Lived.copy` gives a test its own."""
     return shared(postgres_server, _template, "lived", live)
+
+
+@pytest.fixture(scope="session")
+def trained_shop(postgres_server: EmbeddedPostgres, _template: str) -> Lived:
+    """A smaller one with a longer history, models for all schemes and one published day; made once, too."""
+    return shared(postgres_server, _template, "trained", trained)

@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ Work = Callable[[], object]
 
 
 def warm() -> None:
-    """Import what the steps need; nothing that they call, and nothing that starts a thread."""
+    """Import what the steps need, and do what is done slowly the first time and has nothing to do with the lake."""
     import ddcrm
     import ddcrm.preload  # noqa: F401
 
@@ -37,6 +38,31 @@ def warm() -> None:
         for module in pkgutil.walk_packages(found.__path__, f"{found.__name__}."):
             if "migrations" not in module.name:
                 importlib.import_module(module.name)
+    _judge()
+    _translate()
+
+
+def _judge() -> None:
+    import pandas as pd
+
+    from ddcrm.quality.gx import judge_frame
+    from ddcrm.quality.suites import Expectation
+
+    (found,) = judge_frame(
+        [Expectation("expect_column_values_to_not_be_null", {"column": "a"})], pd.DataFrame({"a": [1]})
+    )
+    assert found.success
+
+
+def _translate() -> None:
+    import ibis
+
+    from ddcrm.features.purchases import purchase_features
+    from ddcrm.settings import PurchaseSettings
+
+    columns = {"customer_key": "string", "order_id": "string", "event_date": "date", "amount": "decimal(18, 2)"}
+    features = purchase_features(ibis.table(columns, name="orders"), date(2026, 1, 1), PurchaseSettings())
+    assert "GROUP BY" in ibis.to_sql(features, dialect="duckdb")
 
 
 def forked(work: Work) -> int:
@@ -106,8 +132,11 @@ def differing(found: Mapping[str, str], expected: Mapping[str, str]) -> set[str]
 
 
 @contextmanager
-def reader(url: str, query: str, pause: float = 0.01) -> Iterator[list[tuple[Any, ...]]]:
-    """Ask all the while, with so many seconds between; gives the answers, one for each time that they changed."""
+def reader(url: str, query: str, pause: float = 0.05) -> Iterator[list[tuple[Any, ...]]]:
+    """Ask all the while, with so many seconds between; gives the answers, one for each time that they changed.
+
+    What a killed child left stands until the next one has come as far: for longer than that.
+    """
     states: list[tuple[Any, ...]] = []
     stop = threading.Event()
 

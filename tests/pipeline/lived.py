@@ -25,6 +25,9 @@ TRAININGS = [PUBLISHED[0], PUBLISHED[2]]
 AMOUNT = "physicalName: amount, logicalType: number, required: true"
 NET_AMOUNT = (AMOUNT, f"{AMOUNT}, transformLogic: 'CAST(amount AS DECIMAL(18, 2)) - 1'")
 SCHEMES = 'schemes = ["kmeans", "rfm", "value_tier"]'  # the others cost time
+BOOTSTRAPS = "bootstraps = 2"  # twenty cost as much as the rest of a training
+TRAINED = date(2026, 2, 2)
+FEW = 150  # customers of the shop that is trained as of then
 _numbers = count()
 
 
@@ -49,18 +52,26 @@ class Lived:
 
     folder: Path
     database: str
+    customers: int
 
     @contextmanager
     def copy(self, server: EmbeddedPostgres, folder: Path) -> Iterator[Shop]:
         """A shop of one's own, with a warehouse of its own in DDCRM_WAREHOUSE_URL."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        shop = Shop(folder)
+        shop = Shop(folder, customers=self.customers)
         shop.rows = shop.history()
         with warehouse_of(server, self.database):
             yield shop
 
 
-def shared(server: EmbeddedPostgres, template: str, name: str, make: Callable[[Path], object]) -> Lived:
+def lived_in(shop: Shop) -> Lived:
+    """The shop as it is now, with the warehouse in DDCRM_WAREHOUSE_URL, to be copied; leave it alone from now on."""
+    from sqlalchemy import make_url
+
+    return Lived(shop.folder, make_url(os.environ["DDCRM_WAREHOUSE_URL"]).database or "", shop.customers)
+
+
+def shared(server: EmbeddedPostgres, template: str, name: str, make: Callable[[Path], Shop]) -> Lived:
     """A shop that `make` makes, in the test run's own folder: by whichever worker comes first."""
     from ddcrm.atomic import locked
 
@@ -69,22 +80,38 @@ def shared(server: EmbeddedPostgres, template: str, name: str, make: Callable[[P
     made = folder / "database"
     with locked(folder):
         if not made.exists():
-            with warehouse_of(server, template) as database:
-                make(folder / "shop")
-            made.write_text(database)
-    return Lived(folder / "shop", made.read_text())
+            with warehouse_of(server, template):
+                new = lived_in(make(folder / "shop"))
+            made.write_text(f"{new.database} {new.customers}")
+    database, told = made.read_text().split()
+    return Lived(folder / "shop", database, int(told))
 
 
 def live(folder: Path, *changes: tuple[str, str], days: DateRange = DAYS) -> Shop:
     """A shop with published days; with `changes`, under a version 1.1.0 of the contract from the first day on."""
     shop = Shop(folder).make()
-    toml = shop.folder / "ddcrm.toml"
-    toml.write_text(f"{toml.read_text()}\n[segments]\n{SCHEMES}\n")
+    segments(shop, SCHEMES, BOOTSTRAPS)
     if changes:
         version(shop, "1.1.0", FIRST, *changes)
     run.ingest(shop.settings, FIRST, days.last)
     run.days(shop.settings, days.first, days.last)
     return shop
+
+
+def trained(folder: Path) -> Shop:
+    """A shop of a month, with models for all schemes; the day of their training is published."""
+    shop = Shop(folder, customers=FEW).make()
+    segments(shop, BOOTSTRAPS)
+    run.ingest(shop.settings, FIRST, TRAINED)
+    run.train(shop.settings, TRAINED)
+    run.score(shop.settings, [TRAINED])
+    return shop
+
+
+def segments(shop: Shop, *lines: str) -> None:
+    """Write what the project's settings say of segments."""
+    toml = shop.folder / "ddcrm.toml"
+    toml.write_text("\n".join([toml.read_text(), "[segments]", *lines, ""]))
 
 
 def version(shop: Shop, number: str, first: date, *changes: tuple[str, str]) -> None:

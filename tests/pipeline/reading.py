@@ -23,14 +23,13 @@ def rows(settings: Settings, query: str, *values: Any) -> list[tuple[Any, ...]]:
 
 def published(settings: Settings, as_of: date) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of a published day, sorted, by table; with the digests of the ledger."""
-    content = {
-        table: sorted(map(repr, rows(settings, f"SELECT * FROM crm.{table} WHERE as_of = %s", as_of)))
-        for table in TABLES
-    }
-    content["digests"] = rows(
-        settings, "SELECT table_name, rows, digest FROM ops.publications WHERE as_of = %s ORDER BY 1", as_of
-    )
-    return content
+    from ddcrm.warehouse.connect import Warehouse
+
+    with Warehouse.open(settings) as warehouse, psycopg.connect(warehouse.conninfo) as connection:
+        found = {table: connection.execute(f"SELECT * FROM crm.{table} WHERE as_of = %s", (as_of,)) for table in TABLES}
+        content = {table: sorted(map(repr, answer)) for table, answer in found.items()}
+        digests = "SELECT table_name, rows, digest FROM ops.publications WHERE as_of = %s ORDER BY 1"
+        return {**content, "digests": connection.execute(digests, (as_of,)).fetchall()}
 
 
 def ledger(settings: Settings) -> list[tuple[Any, ...]]:

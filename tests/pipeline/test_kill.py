@@ -6,20 +6,22 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ddcrm.settings import Settings
+from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.pipeline import days as run
 from tests.pipeline.forks import differing, in_child, killed_at, points, reader, told, warm
+from tests.pipeline.lived import TRAINED as BEFORE
+from tests.pipeline.lived import Lived
 from tests.pipeline.reading import conformed, ledger, published, rows
-from tests.pipeline.shop import FIRST, Shop
+from tests.pipeline.shop import Shop
 
-DAY = date(2026, 2, 3)
-BEFORE = DAY - timedelta(days=1)
+DAY = BEFORE + timedelta(days=1)
 
 STEPS: dict[str, Callable[[Settings], None]] = {
     "ingest": lambda settings: run.ingest(settings, DAY),
@@ -36,13 +38,6 @@ SEEN = (
 pytestmark = pytest.mark.slow
 
 
-def live(settings: Settings) -> None:
-    """What was before: a history, models, the scores of the day before."""
-    run.ingest(settings, FIRST, BEFORE)
-    run.train(settings, BEFORE)
-    run.score(settings, [BEFORE])
-
-
 def state(settings: Settings) -> dict[str, object]:
     """Everything that a day leaves."""
     models = "SELECT name, version, trained_as_of, data_digest, fingerprint FROM ops.models ORDER BY 1, 2"
@@ -52,15 +47,15 @@ def state(settings: Settings) -> dict[str, object]:
     return {**published(settings, DAY), **lake, "scored days left": len(left)}
 
 
-def test_killed_anywhere_then_run_again(
-    shop: Shop, tmp_path: Path, warehouse_url: str, other_warehouse_url: str
-) -> None:
+def test_killed_anywhere_then_run_again(trained_shop: Lived, postgres_server: EmbeddedPostgres, tmp_path: Path) -> None:
     """In a process of its own, which has not worked."""
-    alone = Shop(tmp_path / "alone").make()
-    arguments = (shop, alone, warehouse_url, other_warehouse_url)
-    process = multiprocessing.get_context("spawn").Process(target=kill_at_every_point, args=arguments)
-    process.start()
-    process.join()
+    with trained_shop.copy(postgres_server, tmp_path / "alone") as alone:
+        url = os.environ["DDCRM_WAREHOUSE_URL"]
+        with trained_shop.copy(postgres_server, tmp_path / "shop") as shop:
+            arguments = (shop, alone, os.environ["DDCRM_WAREHOUSE_URL"], url)
+            process = multiprocessing.get_context("spawn").Process(target=kill_at_every_point, args=arguments)
+            process.start()
+            process.join()
     assert process.exitcode == 0
 
 
@@ -68,7 +63,6 @@ def kill_at_every_point(shop: Shop, alone: Shop, warehouse_url: str, other_wareh
     """Compare, step by step, a shop that is killed at every point with one that is left alone."""
     warm()
     os.environ["DDCRM_WAREHOUSE_URL"] = other_warehouse_url
-    assert in_child(partial(live, alone.settings)) == 0
     passed, expected = {}, {}
     for step, work in STEPS.items():
         passed[step] = points(alone.folder / "points", partial(work, alone.settings))
@@ -77,7 +71,6 @@ def kill_at_every_point(shop: Shop, alone: Shop, warehouse_url: str, other_wareh
     yesterday, today = (len(published(alone.settings, day)["customer_scores"]) for day in (BEFORE, DAY))
 
     os.environ["DDCRM_WAREHOUSE_URL"] = warehouse_url
-    assert in_child(partial(live, shop.settings)) == 0
     with reader(warehouse_url, SEEN) as states:
         for step, work in STEPS.items():
             for name in passed[step]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -12,7 +11,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from ddcrm import progress
 from ddcrm.atomic import locked
@@ -30,7 +28,7 @@ from ddcrm.warehouse.embedded import EmbeddedPostgres
 from ddcrm.warehouse.restate import Restatement, restatements_known
 from ddcrm.warehouse.restate import expire as expire_in_warehouse
 from tests.pipeline import days as run
-from tests.pipeline.lived import AMOUNT, NET_AMOUNT, PUBLISHED, Lived, version
+from tests.pipeline.lived import AMOUNT, NET_AMOUNT, PUBLISHED, Lived, lived_in, version
 from tests.pipeline.reading import conformed, rows
 from tests.pipeline.shop import FIRST, Shop, order
 from tests.pipeline.test_clean import age
@@ -51,7 +49,7 @@ def compared(lived: Lived, postgres_server: EmbeddedPostgres, tmp_path_factory: 
         assert found == "r1"
         approve(shop.settings, found, who="bob", seen=plan.id)
         assert restate(shop.settings, found).beyond_limits
-        return Lived(folder, make_url(os.environ["DDCRM_WAREHOUSE_URL"]).database or "")
+        return lived_in(shop)
 
 
 @pytest.fixture
