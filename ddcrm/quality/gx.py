@@ -207,7 +207,7 @@ def _context() -> Any:
         progress_bars=ProgressBarsConfig(globally=False, metric_calculations=False),
         analytics_enabled=False,
     )
-    context = great_expectations.get_context(mode="ephemeral", project_config=config)
+    context: Any = great_expectations.get_context(mode="ephemeral", project_config=config)
     context.variables.save = lambda: None  # else each change of a source is written as YAML, which nobody reads
     return context
 
