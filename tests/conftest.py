@@ -31,8 +31,8 @@ def run_folder() -> Path:
 
 
 _LONGEST = (
-    "test_month.py", "test_kill.py", "test_scheduler.py", "test_replay.py", "test_restate_scheduler.py",
-    "test_restate_kill.py", "test_run.py", "test_release.py", "test_commands.py", "test_restate.py",
+    "test_month.py", "test_kill.py", "test_replay.py", "test_restate_kill.py", "test_run.py",
+    "test_release.py", "test_commands.py", "test_restate.py",
 )  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def run_dag(airflow_tables: None, monkeypatch: pytest.MonkeyPatch) -> RunDag:
         monkeypatch.setattr(dagrun, "get_or_create_dagrun", create)
         # a fresh bag: parameters of one run stay in the DAG object
         dag = DagBag(DAGS / f"{dag_id}.py", bundle_name="dags-folder").dags[dag_id]
-        dag.deadline = None  # DAG.test gives it to the run as the scheduler never does; test_scheduler.py has one
+        dag.deadline = None  # DAG.test gives it to the run as the scheduler never does; test_month.py has one
         return dag.test(logical_date=None, run_conf=conf)
 
     return run

@@ -6,8 +6,9 @@ import csv
 import gzip
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,8 +21,12 @@ from tests.published_suites import first_checks
 
 CHANGE = date(2026, 3, 15)  # a Sunday, as the 1st: models are trained
 HISTORY = DateRange(date(2026, 1, 1), date(2026, 2, 28))
-BEFORE = DateRange(date(2026, 3, 1), date(2026, 3, 14))
+MONTH = DateRange(date(2026, 3, 1), date(2026, 3, 30))
+BEFORE = DateRange(MONTH.first, date(2026, 3, 14))
+BY_LIBRARY, BY_AIRFLOW = DateRange(BEFORE.first, date(2026, 3, 11)), DateRange(date(2026, 3, 12), BEFORE.last)
 WAITING = DateRange(CHANGE, date(2026, 3, 20))
+AFTER = DateRange(date(2026, 3, 21), MONTH.last)
+SUNDAYS = {day for day in MONTH if day.isoweekday() == 7}
 SOURCES = ("market", "orders")  # what scores read
 
 TOML = f"""
@@ -35,6 +40,9 @@ memory_limit = "1GB"
 [segments]
 schemes = ["kmeans", "rfm", "value_tier"]
 bootstraps = 2
+
+[restate]
+max_value_change = 0.0001
 """
 
 IN_CENTS = "total_cents\n        transformLogic: CAST(total_cents AS DECIMAL(18, 2)) * 0.01"
@@ -50,8 +58,9 @@ def make_company(folder: Path) -> None:
     """The company's files: from the 15th on `total_cents` for `Amount`, a channel more, a loyalty tier."""
     from ddcrm import demo
 
-    dates = {"first_day": HISTORY.first, "last_day": WAITING.last}
-    demo.make(folder, seed=4, customers=700, variants={"cents": WAITING}, **dates)  # of seed 4: a channel used at once
+    dates = {"first_day": HISTORY.first, "last_day": MONTH.last}
+    cents = DateRange(CHANGE, MONTH.last)
+    demo.make(folder, seed=4, customers=700, variants={"cents": cents}, **dates)  # of seed 4: a channel used at once
 
 
 @dataclass(frozen=True)
@@ -78,11 +87,23 @@ class Project:
         return self
 
     def _rewrite_contract(self) -> None:
-        text = self.contract("1.0.0").read_text("utf-8")
-        for old, new in REWRITTEN.items():
-            assert text.count(old) == 1
-            text = text.replace(old, new)
-        self.contract("2.0.0").write_text(text, "utf-8")
+        self._write("2.0.0", "1.0.0", REWRITTEN)
+
+    def correct(self) -> None:
+        """Shipping is no longer counted in `amount`, from the month's first day on: in either layout of the files."""
+        since = {"effectiveFrom, value: '2025-01-01'": f"effectiveFrom, value: '{MONTH.first}'"}
+        net = {
+            "physicalName: Amount": "physicalName: Amount\n        transformLogic: CAST(Amount AS DECIMAL(18, 2)) - 1"
+        }
+        self._write("1.1.0", "1.0.0", {"version: 1.0.0": "version: 1.1.0", **since, **net})
+        self._write("2.1.0", "2.0.0", {"\nversion: 2.0.0": "\nversion: 2.1.0", ")) / 100": ")) / 100 - 1"})
+
+    def _write(self, version: str, old: str, changes: Mapping[str, str]) -> None:
+        text = self.contract(old).read_text("utf-8")
+        for before, after in changes.items():
+            assert text.count(before) == 1, before
+            text = text.replace(before, after)
+        self.contract(version).write_text(text, "utf-8")
 
     def contract(self, version: str) -> Path:
         """The file of a version of the orders' contract."""
@@ -98,18 +119,38 @@ class Project:
         """What a process must be told to work on it."""
         return {"DDCRM_PROJECT_DIR": str(self.folder), "DDCRM_WAREHOUSE_URL": self.warehouse_url}
 
-    def live(self) -> None:
-        """The history, then the first fourteen days of the month: trained where it is due, scored and published."""
+    def live(self, days: DateRange, since: date | None = None) -> None:
+        """Take in what arrived (`since`: before them, too), then day by day: trained where due, scored, published."""
         from ddcrm.pipeline.ingest import ingest
-        from tests.pipeline.days import days
+        from tests.pipeline import days as run
 
         for source in SOURCES:
-            ingest(self.settings, source, DateRange(HISTORY.first, BEFORE.last))
-        days(self.settings, BEFORE.first, BEFORE.last)
+            ingest(self.settings, source, DateRange(since or days.first, days.last))
+        run.days(self.settings, days.first, days.last)
+
+    def delivered(self, day: date) -> list[dict[str, str]]:
+        """The lines of a day's file of orders."""
+        file = self.company / f"sources/orders/{day}/orders.csv.gz"
+        with gzip.open(file, "rt", encoding="utf-8", newline="") as lines:
+            return list(csv.DictReader(lines))
+
+    def buyers(self, until: date) -> int:
+        """How many customers have come with an order that can be read, by a day before the change."""
+        days = DateRange(HISTORY.first, until)
+        return len({row["CustNo"] for day in days for row in self.delivered(day) if _is_good(row)})
 
     def amounts(self, day: date) -> dict[tuple[str, int], Decimal]:
         """What a day's file in the new layout says, by order and line; without what is no number."""
-        file = self.company / f"sources/orders/{day}/orders.csv.gz"
-        with gzip.open(file, "rt", encoding="utf-8", newline="") as lines:
-            read = [(row["OrderNo"], int(row["Line"]), row["total_cents"]) for row in csv.DictReader(lines)]
+        read = [(row["OrderNo"], int(row["Line"]), row["total_cents"]) for row in self.delivered(day)]
         return {(order, line): Decimal(cents) / 100 for order, line, cents in read if cents.lstrip("-").isdigit()}
+
+
+def _is_good(row: Mapping[str, str]) -> bool:
+    """By the contract's text: keys are there, it is no test of the shop's, its values are what they shall be."""
+    try:
+        datetime.strptime(row["OrderTS"], "%Y-%m-%d %H:%M:%S")
+        values = float(row["Amount"]), float(row["UnitPrice"])
+    except ValueError:
+        return False
+    keys = row["CustNo"] and not row["CustNo"].startswith("TEST-") and row["OrderNo"]
+    return bool(keys) and values[1] >= 0 and row["Channel"] in {"web", "app", "store", "phone"}

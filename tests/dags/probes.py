@@ -1,4 +1,4 @@
-"""A DAG for test_scheduler.py: what is tried again, and a deadline that is missed. Read by Airflow, not by pytest."""
+"""A DAG for test_month.py: what is tried again, and a deadline that is missed. Read by Airflow, not by pytest."""
 
 from __future__ import annotations
 

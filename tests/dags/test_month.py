@@ -1,122 +1,99 @@
-"""A source changes in the middle of a month, with a real Airflow: the day fails, a proposal, a commit, a backfill."""
+"""A month of the demo company with a real Airflow: days in any order, a change of schema, what fails, a correction.
+
+One story with one Airflow, which takes half a minute to start: each test goes on where the one before ended. Where one
+fails, those after it say so and do nothing.
+
+Days 1 to 11 by the library, 12 to 14 by a backfill; day 15 fails, a proposal, a commit, a backfill of what waits; the
+rest by the library; then a new version of the contract from day 1 on: 30 days are restated, swapped in, and back.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from ddcrm.contracts import load_contracts
-from ddcrm.demo.airflow import Airflow, Place, free_port
-from ddcrm.demo.watch import DAGS, last_error
-from ddcrm.warehouse.embedded import EmbeddedPostgres
-from tests.airflow_home import CALM, PLUGINS
-from tests.airflow_home import DAGS as DAGS_FOLDER
-from tests.dags.month import BEFORE, CHANGE, HISTORY, SOURCES, WAITING, Project, make_company
-from tests.dags.test_scheduler import wait
+from ddcrm.dates import DateRange
+from ddcrm.demo.processes import living
+from ddcrm.demo.rest import AirflowApiError
+from ddcrm.demo.watch import DAGS, last_error, run_days
+from ddcrm.warehouse.connect import Warehouse
+from tests.dags.month import AFTER, BEFORE, BY_AIRFLOW, CHANGE, HISTORY, MONTH, SOURCES, SUNDAYS, WAITING, Project
+from tests.dags.running import RESTATE, Running, answer, wait
+from tests.dags.running import running as running
+from tests.pipeline.forks import reader
 from tests.pipeline.reading import TABLES, conformed, rows
+from tests.warehouse.polling import polling, rate
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.xdist_group("airflow")]
-COMMAND = str(Path(sys.executable).with_name("ddcrm"))
 DIGESTS = "SELECT as_of, table_name, rows, digest FROM ops.publications ORDER BY 1, 2"
-MODELS = "SELECT name, version, data_digest, fingerprint FROM ops.models ORDER BY 1, 2"
+MODELS = "SELECT name, version, trained_as_of, data_digest, fingerprint FROM ops.models ORDER BY 1, 2"
 BATCHES = ("SELECT source, batch_date, contract_version, landed, conformed, quarantined, excluded, duplicates, digest "
            "FROM ops.batches ORDER BY 1, 2")  # fmt: skip
+VERSIONS = ("SELECT contract_version, min(batch_date), max(batch_date) FROM ops.batches WHERE source = 'orders' "
+            "GROUP BY 1 ORDER BY 1")  # fmt: skip
+READERS = {
+    "all days": "SELECT as_of, count(*), sum(monetary_value) FROM crm.customer_scores GROUP BY 1 ORDER BY 1",
+    "the current day": "SELECT min(as_of), count(*), sum(monetary_value) FROM crm.current_customer_scores",
+    "segments": "SELECT as_of, scheme, segment, count(*) FROM crm.customer_segments GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+    "current profiles": "SELECT scheme, segment, customers, monetary_value_mean FROM crm.current_segment_profiles "
+    "ORDER BY 1, 2",
+}
+CURRENT = (
+    "SELECT (SELECT md5(string_agg(s::text, ',' ORDER BY s.customer_id)) FROM crm.current_customer_scores s), "
+    "(SELECT md5(string_agg(p::text, ',' ORDER BY p.scheme, p.segment)) FROM crm.current_segment_profiles p)"
+)
 
 
-@dataclass
-class Running:
-    """An Airflow with a project whose first fourteen days are published, and one that knew of the change."""
-
-    airflow: Airflow
-    project: Project
-    from_start: Project
-    from_start_lives: subprocess.Popen[str]
-    variables: Mapping[str, str]
-
-    def ddcrm(self, *words: str) -> str:
-        """What a command prints, in a shell that knows this project and this Airflow."""
-        done = subprocess.run([COMMAND, *words], env={**os.environ, **self.variables}, capture_output=True, text=True,
-                              check=False)  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def tasks(self, run: str) -> dict[str, tuple[str, int]]:
-        """Of a run of crm_ingest, the state of each task and how often it was tried."""
-        tasks = self.airflow.api.tasks("crm_ingest", run)
-        return {each["task_id"]: (each["state"], each["try_number"]) for each in tasks}
+@pytest.fixture(autouse=True)
+def in_its_turn(running: Running, request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test goes on where the one before it did not come to its end."""
+    assert not running.failed, f"the story ended with {running.failed[0]}"
+    before = request.session.testsfailed
+    yield
+    if request.session.testsfailed > before:
+        running.failed.append(request.node.name)
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedPostgres) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("month")
-    urls = {}
-    for name in ("airflow", "project", "from_start"):
-        database = f"month_{name}_{os.getpid()}"
-        postgres_server.create_database(database)
-        urls[name] = postgres_server.url(database)
-    project, from_start = (Project(folder / name, folder / "company", urls[name]) for name in ("project", "from_start"))
-    dags = folder / "dags"
-    dags.mkdir()
-    for dag in DAGS:
-        (dags / f"{dag}.py").write_text((DAGS_FOLDER / f"{dag}.py").read_text("utf-8"))
-    place = Place(folder / "airflow", dags, PLUGINS, urls["airflow"], free_port())
-    variables = {**CALM, **project.variables, "DDCRM_SCHEDULE_END": str(BEFORE.last)}
-    with Airflow(place, variables) as airflow:
-        project.make()
-        threading.Thread(target=airflow.start, daemon=True).start()
-        make_company(project.company)
-        from_start.make(knows_the_change=True)
-        with _living(from_start) as lives:
-            project.live()
-            airflow.wait_for_dags(set(DAGS), timeout=300)
-            yield Running(airflow, project, from_start, lives, {**place.environment(), **variables})
+def test_three_days_at_once_and_newest_first_are_scored(running: Running) -> None:
+    """As they are in their order: see below, where all digests are compared with those of such a month."""
+    from ddcrm.pipeline.planning import make_plan
 
-
-@contextmanager
-def _living(project: Project) -> Iterator[subprocess.Popen[str]]:
-    """The whole month by the command line, meanwhile: its days know the second contract from the start."""
-    script = (f'"$0" ingest --from {HISTORY.first} --to {HISTORY.last} && '
-              f'"$0" run --from {BEFORE.first} --to {WAITING.last}')  # fmt: skip
-    with subprocess.Popen(
-        ["sh", "-c", script, COMMAND], env={**os.environ, **project.variables}, start_new_session=True,
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as lives:  # fmt: skip
-        try:
-            yield lives
-        finally:
-            if lives.poll() is None:
-                os.killpg(lives.pid, signal.SIGTERM)
+    project, days = running.project, BY_AIRFLOW
+    [*_, sunday] = [day for day in sorted(SUNDAYS) if day < days.first]
+    run_days(running.airflow, days, sunday, lambda _: None, max_active_runs=3, run_backwards=True)
+    assert not make_plan(project.settings), "each day and each training is as it would be made now"
+    counted = dict(rows(project.settings, "SELECT as_of, count(*) FROM crm.customer_scores GROUP BY as_of"))
+    assert counted == {day: project.buyers(day) for day in BEFORE}
+    landed = dict(rows(project.settings, "SELECT batch_date, landed FROM ops.batches WHERE source = 'orders'"))
+    assert landed == {day: len(project.delivered(day)) for dates in (HISTORY, BEFORE) for day in dates}
+    runs = running.airflow.api.runs("crm_ingest")
+    assert {run["run_type"] for run in runs} == {"backfill"}, "nothing is scheduled after the last day"
+    assert {str(run["conf"]["backfill"]["first"]) for run in runs} == {str(days.first)}
+    last = running.tasks("crm_ingest", runs[-1]["dag_run_id"])["conformed"]
+    assert last[0] in ("skipped", "success"), "it waits without a slot, or came last"
 
 
 def test_the_day_of_the_change_fails_once_and_says_what_to_do(running: Running) -> None:
     api, settings = running.airflow.api, running.project.settings
-    for dag in DAGS:
-        api.unpause(dag)
     run = api.trigger("crm_ingest", CHANGE)
-    wait(lambda: api.get(f"/dags/crm_ingest/dagRuns/{run}")["state"] == "failed", 400)
+    running.ends("crm_ingest", run, "failed")
     steps = {f"{source}.{step}": ("success", 1) for source in SOURCES for step in ("extract", "transform", "validate")}
     waiting = ("upstream_failed", 0)
     failed = {"orders.transform": ("failed", 1), "orders.validate": waiting, "conformed": waiting}
-    assert running.tasks(run) == steps | failed
+    assert running.tasks("crm_ingest", run) == steps | failed
     said = last_error(api.log("crm_ingest", run, "orders.transform"))
     for words in (
         "SchemaChangedError: the source has changed: Amount may now be total_cents", "so the unit may be another one",
         "column Amount", "what is published stays current", f"`ddcrm contract propose orders --batch {CHANGE}`",
     ):  # fmt: skip
         assert words in said
-    assert api.runs("crm_train") == api.runs("crm_score") == []
+    followed = {run["partition_key"] for dag in ("crm_train", "crm_score") for run in api.runs(dag)}
+    assert max(followed) == str(BEFORE.last)
     assert rows(settings, "SELECT DISTINCT as_of FROM crm.current_customer_scores") == [(BEFORE.last,)]
     arrived = rows(settings, "SELECT source FROM ops.batches WHERE batch_date = %s ORDER BY 1", CHANGE)
     assert arrived == [("market",)]
@@ -156,10 +133,12 @@ def test_a_backfill_of_four_at_once_brings_the_days_that_waited(running: Running
         "    2026-03-16..2026-03-20 (5): market 1.0.0, orders 2.0.0; not published yet",
         "Airflow runs them now; training and scoring follow each day",
     ]
+    running.from_start.live(DateRange(MONTH.first, WAITING.last), since=HISTORY.first)  # while Airflow works
     wait(lambda: _are_scored(running), 900)
     runs = [run for run in running.airflow.api.runs("crm_ingest") if run["run_type"] == "backfill"]
-    assert {run["partition_key"] for run in runs} == {str(day) for day in WAITING}
-    assert max(_at_once(run, runs) for run in runs) == 4
+    waited = [run for run in runs if run["partition_key"] >= str(CHANGE)]
+    assert {run["partition_key"] for run in waited} == {str(day) for day in WAITING}
+    assert max(_at_once(run, waited) for run in waited) == 4
 
 
 def _are_scored(running: Running) -> bool:
@@ -178,21 +157,152 @@ def _at_once(run: dict[str, Any], runs: list[dict[str, Any]]) -> int:
 
 
 def test_all_is_as_if_the_contract_had_been_there_from_the_start(running: Running) -> None:
-    output, _ = running.from_start_lives.communicate(timeout=900)
-    assert running.from_start_lives.returncode == 0, output
+    """And as if all days had come in their order."""
     mine, other = running.project.settings, running.from_start.settings
     for query in (BATCHES, MODELS, DIGESTS):
         assert rows(mine, query) == rows(other, query)
     published = [(day, table) for days in (BEFORE, WAITING) for day in days for table in sorted(TABLES)]
     assert [(day, table) for day, table, _, _ in rows(mine, DIGESTS)] == published
-    assert {day for (day,) in rows(mine, "SELECT DISTINCT trained_as_of FROM ops.models")} >= {BEFORE.first, CHANGE}
+    trained = {day for (day,) in rows(mine, "SELECT DISTINCT trained_as_of FROM ops.models")}
+    assert trained == {day for day in SUNDAYS if day <= WAITING.last}
 
 
 def test_cents_are_taken_for_cents(running: Running) -> None:
     """Not only alike in both: as the files say."""
+    found = conformed(running.project.settings)
     for day in WAITING:
         said = running.project.amounts(day)
-        read = {(order, line): amount for batch, order, line, _, _, amount in conformed(running.project.settings)
-                if str(batch) == str(day)}  # fmt: skip
+        read = {(order, line): amount for batch, order, line, _, _, amount in found if str(batch) == str(day)}
         assert len(read) >= 30
         assert read == {key: said[key] for key in read}
+
+
+def test_the_asset_carries_the_digests_of_the_warehouse(running: Running) -> None:
+    api, day = running.airflow.api, WAITING.last
+    wait(lambda: not api.get("/dags/~/dagRuns", state="queued")["dag_runs"])  # Airflow fails to list the events of one
+    events = api.get("/assets/events", limit=500)["asset_events"]
+    events = sorted(events, key=lambda event: event["timestamp"])
+    told = [event["extra"] for event in events if (event["extra"] or {}).get("step") == "publish"]
+    digests = {table: digest for as_of, table, _, digest in rows(running.project.settings, DIGESTS) if as_of == day}
+    assert [extra["digests"] for extra in told if extra["as_of"] == str(day)][-1] == digests
+
+
+def test_what_can_pass_is_tried_again_and_who_is_in_charge_is_told(running: Running) -> None:
+    api = running.airflow.api
+    api.unpause("probes")
+    [changed] = [run["dag_run_id"] for run in api.runs("crm_ingest") if run["state"] == "failed"]
+    probes, keyless = running.trigger("probes"), running.trigger("crm_score")
+    running.project.live(AFTER)  # meanwhile
+    running.ends("probes", probes, "failed")
+    expected = {"passes": ("success", 2), "stays": ("failed", 1), "is_killed_once": ("success", 2)}
+    assert running.tasks("probes", probes) == expected | {"has_packages": ("success", 1)}
+    found = api.get(f"/dags/probes/dagRuns/{probes}/taskInstances/has_packages/xcomEntries/return_value")["value"]
+    assert found == ["duckdb", "great_expectations", "pandas", "sklearn"], "inherited, not imported"
+    running.ends("crm_score", keyless, "failed")
+    assert "this run has no partition key" in last_error(api.log("crm_score", keyless, "score"))
+    failed = {("run failed", *run) for run in (("crm_ingest", changed), ("probes", probes), ("crm_score", keyless))}
+    told = wait(lambda: len(set(_told(running))) > len(failed) and set(_told(running)))
+    assert told == failed | {("deadline missed", "probes", probes)}
+
+
+def _told(running: Running) -> list[tuple[str, str, str]]:
+    return [(alert["event"], alert["dag_id"], alert["run_id"]) for alert in running.alerts]
+
+
+def test_a_viewer_neither_starts_nor_approves_and_a_rejected_plan_changes_nothing(running: Running) -> None:
+    admin, viewer, settings = running.airflow.api, running.user("vic"), running.project.settings
+    before = rows(settings, DIGESTS)
+    assert {day for day, *_ in before} == set(MONTH), "thirty days"
+    running.project.correct()
+    run = running.trigger(RESTATE, why="shipping is no revenue")
+    asked = running.asked(run, "approve_plan")
+    assert asked["subject"] == "Restate r1?"
+    for words in (
+        "shipping is no revenue", f"published days {MONTH.first} to {MONTH.last}",
+        f"batches of orders, {MONTH.first} to {BEFORE.last}, contract 1.0.0 to 1.1.0: amount read otherwise",
+        f"batches of orders, {CHANGE} to {MONTH.last}, contract 2.0.0 to 2.1.0: amount read otherwise",
+    ):  # fmt: skip
+        assert words in asked["body"]
+    assert viewer.get(f"/dags/{RESTATE}/dagRuns/{run}")["state"] == "running", "a viewer may look"
+    for forbidden in (
+        lambda: answer(viewer, run, "approve_plan", "Approve"),
+        lambda: viewer.request("POST", f"/dags/{RESTATE}/dagRuns", {"logical_date": None, "conf": {}}),
+    ):
+        with pytest.raises(AirflowApiError) as caught:
+            forbidden()
+        assert caught.value.status == 403
+    answer(admin, run, "approve_plan", "Reject")
+    running.ends(RESTATE, run, "success")
+    assert {running.state(run, task) for task in ("restate", "approve_changes", "swap")} == {"skipped"}
+    assert rows(settings, DIGESTS) == before
+
+
+def test_a_correction_that_reaches_back_is_approved_swapped_in_and_undone(running: Running) -> None:
+    from ddcrm.pipeline.restate_swap import undo
+    from ddcrm.warehouse.restate import restatement
+
+    admin, settings = running.airflow.api, running.project.settings
+    before, models, customers = rows(settings, DIGESTS), rows(settings, MODELS), _customers(running.project)
+    old = {name: tuple(rows(settings, statement)) for name, statement in READERS.items()}
+    with (
+        Warehouse(running.project.warehouse_url) as warehouse,
+        reader(warehouse.url, CURRENT, pause=0.1) as seen_all_the_while,
+    ):
+        run = running.trigger(RESTATE, why="shipping is no revenue")
+        assert running.asked(run, "approve_plan")["subject"] == "Restate r1?", "the same plan goes on"
+        answer(running.user("una"), run, "approve_plan", "Approve")
+        asked = running.asked(run, "approve_changes")
+        assert "the sum of monetary_value changes by" in asked["body"]
+        assert rows(settings, DIGESTS) == before, "beside the live data"
+        assert not [customer for customer in customers if customer in asked["body"]]
+        with polling(warehouse, READERS) as answers:
+            began = time.monotonic()
+            answer(admin, run, "approve_changes", "Approve")
+            wait(lambda: running.state(run, "swap") in ("success", "failed"))
+            time.sleep(0.3)
+            ended = time.monotonic()
+        assert running.state(run, "swap") == "success"
+        told = [(event.event, event.who) for event in restatement(warehouse, "r1").events]
+    assert len(seen_all_the_while) == 2, "the days before, then the restated ones"
+    new = {name: tuple(rows(settings, statement)) for name, statement in READERS.items()}
+    for name, seen in answers.items():
+        assert {answer for _, answer in seen} == {old[name], new[name]}, name
+        assert old[name] != new[name]
+    assert rate(answers, began, ended) >= 100, "polls a second"
+    assert [each for each in told if each[0] == "approved"] == [("approved", "una"), ("approved", "admin")]
+    assert told[-1] == ("swapped", "admin")
+    assert rows(settings, VERSIONS) == [
+        ("1.0.0", HISTORY.first, HISTORY.last), ("1.1.0", MONTH.first, BEFORE.last), ("2.1.0", CHANGE, MONTH.last),
+    ]  # fmt: skip
+    after = rows(settings, DIGESTS)
+    assert {day for day, *_ in set(after) - set(before)} == set(MONTH)
+    assert {day for _, _, day, *_ in set(rows(settings, MODELS)) - set(models)} == SUNDAYS
+    with Warehouse(running.project.warehouse_url) as warehouse, polling(warehouse, READERS) as answers:
+        time.sleep(0.3)
+        undo(settings, "r1", who="anna", why="it was wrong")
+        time.sleep(0.3)
+    assert rows(settings, DIGESTS) == before
+    for name, seen in answers.items():
+        assert {answer for _, answer in seen} == {old[name], new[name]}, name
+
+
+def _customers(project: Project) -> list[str]:
+    found = [customer for (customer,) in rows(project.settings, "SELECT customer_id FROM crm.current_customer_scores")]
+    assert len(found) > 500
+    return found
+
+
+def test_with_nothing_to_restate_nobody_is_asked(running: Running) -> None:
+    for version in ("1.1.0", "2.1.0"):
+        running.project.contract(version).unlink()
+    run = running.trigger(RESTATE)
+    running.ends(RESTATE, run, "success")
+    assert {state for state, _ in running.tasks(RESTATE, run).values()} == {"skipped"}
+
+
+def test_nothing_is_left_running(running: Running) -> None:
+    """The last one: it stops Airflow."""
+    leaders = [child.pid for child in running.airflow.processes.children.values()]
+    assert len(living(leaders)) > len(leaders)
+    running.airflow.processes.stop()
+    assert living(leaders) == []
