@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import statistics
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -127,12 +128,19 @@ def queries() -> dict[str, str]:
     return {counts: str(ibis.to_sql(table, dialect="duckdb")) for counts, table in tables.items()}
 
 
+@pytest.fixture(scope="module")
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(config={"threads": 1}) as con:
+        yield con
+
+
 @settings(max_examples=60, deadline=None)
 @given(lines=LINES, counts=st.sampled_from(COUNTS))
-def test_features_equal_plain_python_on_any_lines(queries: dict[str, str], lines: list[Line], counts: str) -> None:
-    with duckdb.connect() as con:
-        con.register("lines", pa.Table.from_pylist(lines, schema=SCHEMA))
-        rows = con.execute(queries[counts]).to_arrow_table().to_pylist()
+def test_features_equal_plain_python_on_any_lines(
+    queries: dict[str, str], database: duckdb.DuckDBPyConnection, lines: list[Line], counts: str
+) -> None:
+    database.register("lines", pa.Table.from_pylist(lines, schema=SCHEMA))
+    rows = database.execute(queries[counts]).to_arrow_table().to_pylist()
     wanted = expected(lines, counts, AS_OF)
     assert {row["customer_id"] for row in rows} == wanted.keys()
     for row in rows:

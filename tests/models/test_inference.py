@@ -99,7 +99,7 @@ def test_intervals_are_symmetric_around_the_logarithm() -> None:
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
     true_model, hits = BetaGeoNBD.with_parameters(**TRUTH), []
     for seed in range(60):
-        X = true_model.simulate(np.linspace(30, 80, 3000), random_state=seed)
+        X = true_model.simulate(np.linspace(30, 80, 1500), random_state=seed)
         intervals = BetaGeoNBD().fit(pd.DataFrame(X)).confidence_intervals(0.9)
         hits += [low <= TRUTH[name] <= high for name, (low, high) in intervals.items()]
     assert 0.84 <= np.mean(hits) <= 0.96  # the four of a sample hang together: this is some 3 standard errors

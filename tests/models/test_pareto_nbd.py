@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -52,27 +53,32 @@ RATES = np.exp(np.arange(-70.0, 7.0, STEP))
 BUYING, LEAVING = RATES[:, None], RATES[None, :]
 
 
+@lru_cache(16)
 def density(shape: float, rate: float) -> Floats:
     """Of the logarithm of a gamma distributed rate."""
     return stats.gamma.pdf(RATES, shape, scale=1 / rate) * RATES * STEP
 
 
+@lru_cache(8)
 def density_of_both(parameters: tuple[float, ...]) -> Floats:
     r, alpha, s, beta = parameters
     return np.outer(density(r, alpha), density(s, beta))
 
 
+@lru_cache(8)
 def there_at_end(x: int, tenure: float) -> Floats:
     """Likelihood of x purchases and of being there until the end, by lambda and mu."""
     return BUYING**x * np.exp(-(BUYING + LEAVING) * tenure)
 
 
+@lru_cache(8)
 def left_before(x: int, recency: float, tenure: float) -> Floats:
     """Likelihood of x purchases and of leaving after the last one, by lambda and mu."""
     both = BUYING + LEAVING
     return BUYING**x * LEAVING / both * np.exp(-both * recency) * -np.expm1(-both * (tenure - recency))
 
 
+@lru_cache
 def integrated(history: tuple[int, float, float], parameters: tuple[float, ...]) -> tuple[float, float]:
     """The likelihood, and the part of it in which the customer is there."""
     there = float((there_at_end(history[0], history[2]) * density_of_both(parameters)).sum())

@@ -59,6 +59,7 @@ def world(seed: int) -> Learning:
 
 @pytest.fixture(scope="module")
 def earlier() -> Learning:
+    """Its fits are kept, as a training keeps them."""
     return world(1)
 
 
@@ -70,7 +71,7 @@ def later() -> Learning:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_learns_is_repeatable_and_comes_back_from_its_file(kind: str, earlier: Learning, later: Learning
                                                                       ) -> None:  # fmt: skip
-    model = fit_kind(kind, earlier)
+    model = earlier.fit(kind)
     found = model.predict(later.features)
     assert (found >= 0).all()
     assert np.corrcoef(found, later.spend)[0, 1] > 0.6
@@ -80,7 +81,7 @@ def test_every_kind_learns_is_repeatable_and_comes_back_from_its_file(kind: str,
 
 
 def test_what_was_never_seen_is_predicted_all_the_same(earlier: Learning) -> None:
-    model = fit_kind("forest", earlier)
+    model = earlier.fit("forest")
     odd = {name: column[:3].copy() for name, column in earlier.features.items()}
     odd["last_channel"] = np.array(["phone", None, "web"], dtype=object)
     odd["refunds"] = np.array([np.nan, 1e9, 0.0])
@@ -101,7 +102,7 @@ def test_the_kind_is_the_one_with_the_lowest_error_on_the_later_period(earlier: 
     found = _fit(later, earlier, 90)
     errors = {}
     for kind in KINDS:
-        predicted = fit_kind(kind, earlier).predict(later.features)
+        predicted = earlier.fit(kind).predict(later.features)
         errors[kind] = np.sqrt(((predicted - later.spend) ** 2).mean())
     assert found.parameters["kind"] == min(errors, key=lambda kind: errors[kind])
     assert found.metrics["forest.rmse"] == pytest.approx(errors["forest"])
@@ -151,7 +152,7 @@ def test_it_learns_what_was_known_at_the_cut_and_the_spend_after_it(tmp_path: Pa
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_it_says_to_use_is_what_predictions_depend_on(kind: str, earlier: Learning, later: Learning) -> None:
-    model = fit_kind(kind, earlier)
+    model = earlier.fit(kind)
     told = model.importance()
     assert set(told) == set(model.used_) < set(KNOWN)
     assert sum(told.values()) == pytest.approx(1)
@@ -191,7 +192,7 @@ def test_a_regression_that_is_better_speaks_through_the_one_of_a_year(holdout: H
     assert (found.champion.method, found.champion.versions["regression_365d"]) == (best, "r1")
     assert found.champion.orders not in KINDS
     assert found.champion.bands is not None
-    model = fit_kind(best, later)
+    model = later.fit(best)
     parts = {"regression_365d": ScoringModel("regression_365d", model, "r1")}
     champion = replace(found.champion, orders="rate_so_far", alive=None)
     speaking = ScoringModels(ScoringModel("value", champion, "v1"), parts=parts)
