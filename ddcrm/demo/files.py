@@ -25,13 +25,13 @@ def write_days(
 ) -> int:
     """Write `folder/<day>/<name>` for each of the days, of the rows whose `batch` it is; returns the number of rows."""
     by_day = dict(iter(rows.drop(columns="batch").groupby(rows["batch"])))
-    none, count = rows.drop(columns="batch").iloc[:0], 0
+    none, count = encode(rows.drop(columns="batch").iloc[:0]), 0  # what most days of some sources have
     for day in days:
         path = folder / str(company.day(day)) / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        chosen = by_day.get(day, none)
-        path.write_bytes(encode(chosen))
-        count += len(chosen)
+        chosen = by_day.get(day)
+        path.write_bytes(none if chosen is None else encode(chosen))
+        count += 0 if chosen is None else len(chosen)
     return count
 
 
@@ -42,7 +42,7 @@ def csv_bytes(delimiter: str = ",", encoding: str = "utf-8", compress: bool = Fa
         buffer = io.StringIO()
         writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
         writer.writerow(rows.columns)
-        writer.writerows(rows.itertuples(index=False, name=None))
+        writer.writerows(zip(*(rows[name].to_numpy(dtype=object) for name in rows), strict=True))
         data = buffer.getvalue().encode(encoding)
         return gzip.compress(data, compresslevel=6, mtime=0) if compress else data
 
@@ -51,7 +51,7 @@ def csv_bytes(delimiter: str = ",", encoding: str = "utf-8", compress: bool = Fa
 
 def line_bytes(rows: pd.DataFrame) -> bytes:
     """The column `line`, a line each (JSON lines that are made already)."""
-    return "".join(f"{line}\n" for line in rows["line"]).encode()
+    return "".join(f"{line}\n" for line in rows["line"].to_numpy(dtype=object)).encode()
 
 
 def json_lines(records: Iterable[dict[str, object]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""One company of the default size for the whole run of a worker, and a small one that is cheap to make again."""
+"""One company of the default size for the whole test run, and a small one that is cheap to make again."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from typing import Any
 import pytest
 
 from ddcrm import demo
+from ddcrm.atomic import locked
+from tests.conftest import run_folder
 
 SMALL: dict[str, Any] = {"customers": 60, "first_day": "2026-03-01", "last_day": "2026-04-15"}
 
 
 @pytest.fixture(scope="session")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the demo company as `make demo` has it. Leave it as it is."""
-    folder = tmp_path_factory.mktemp("company")
-    demo.make(folder)
+def company() -> Path:
+    """The folder of the demo company as `make demo` has it, made by whichever worker comes first. Leave it as it is."""
+    folder = run_folder() / "company"
+    with locked(folder):
+        if not (folder / "truth.json").is_file():  # which goes last
+            demo.make(folder)
     return folder
 
 
