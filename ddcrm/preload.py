@@ -20,6 +20,7 @@ PACKAGES = (
     "dlt.sources.rest_api",
     "duckdb",
     "great_expectations",
+    "jsonschema_rs",
     "open_data_contract_standard.model",
     "ibis.backends.duckdb",
     "pandas",

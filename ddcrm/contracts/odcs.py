@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ddcrm.contracts.document import Document, Place
 
 if TYPE_CHECKING:
+    import jsonschema_rs
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
 
@@ -29,6 +30,13 @@ def _schema() -> dict[str, Any]:
 
 
 @cache
+def _quick_validator() -> jsonschema_rs.Draft201909Validator:
+    import jsonschema_rs
+
+    return jsonschema_rs.Draft201909Validator(_schema())
+
+
+@cache
 def _validator() -> Validator:
     from jsonschema import Draft201909Validator
 
@@ -37,6 +45,8 @@ def _validator() -> Validator:
 
 def check_standard(document: Document) -> None:
     """Raise ContractError for what the standard's JSON schema says first (from the top of the file) against it."""
+    if _is_valid(document.content):
+        return
     errors = _causes(list(_validator().iter_errors(document.content)))
     if not errors:
         return
@@ -44,6 +54,14 @@ def check_standard(document: Document) -> None:
     place = _place(document, first)
     message, hint = _explain(first)
     raise place.error(f"{_dotted(place.path)}: {message}" if place.path else message, hint)
+
+
+def _is_valid(content: Any) -> bool:
+    """Whether all is well, in a fraction of the time that `_validator` takes; False where JSON has no such value."""
+    try:
+        return _quick_validator().is_valid(content)
+    except (TypeError, ValueError):
+        return False
 
 
 def suggest(word: str, known: Iterator[str] | list[str]) -> str | None:

@@ -237,5 +237,5 @@ def _satisfies(partition: Mapping[str, str], condition: Filter) -> bool:
 
 
 def _partition_of(file: str) -> dict[str, str]:
-    parts = (part.partition("=") for part in Path(file).parts[:-1] if "=" in part)
+    parts = (part.partition("=") for part in file.split("/")[:-1] if "=" in part)
     return {name: value for name, _, value in parts}
