@@ -24,7 +24,7 @@ os.environ |= {
 }
 CALM = {
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
-    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.6",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1",
 }
 """For an Airflow that takes little from what runs beside it: it reads its DAGs once, and looks about less often."""
 

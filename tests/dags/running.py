@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from ddcrm.demo.airflow import Airflow, Place, free_port
 from ddcrm.demo.rest import AirflowApi
 from ddcrm.demo.watch import DAGS
+from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.airflow_home import CALM, PLUGINS
 from tests.airflow_home import DAGS as DAGS_FOLDER
@@ -35,8 +36,10 @@ class Running:
     airflow: Airflow
     project: Project
     from_start: Project
+    warehouse: Warehouse  # the project's
     alerts: list[dict[str, Any]]
     variables: Mapping[str, str]
+    digests: list[tuple[Any, ...]] = field(default_factory=list)  # of what was published before the correction
     failed: list[str] = field(default_factory=list)  # the tests that did
 
     def ddcrm(self, *words: str) -> str:
@@ -94,12 +97,15 @@ def _task(run: str, task: str) -> str:
     return f"/dags/{RESTATE}/dagRuns/{run}/taskInstances/{task}/-1"
 
 
-def wait(condition: Callable[[], Any], seconds: float = 600) -> Any:
-    """What the condition gives once it is true; so many seconds are for a busy machine."""
+def wait(condition: Callable[[], Any], seconds: float = 600, pause: float = 2) -> Any:
+    """What the condition gives once it is true; so many seconds are for a busy machine.
+
+    pause: how long between two looks, each of which costs the API server more than Airflow's idling in that time.
+    """
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.5)
+        time.sleep(pause)
     return found
 
 
@@ -140,14 +146,14 @@ def running(tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedP
             **CALM, **project.variables, "DDCRM_SCHEDULE_END": str(BEFORE.last),
             "AIRFLOW_CONN_DDCRM_ALERTS": connection, "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": USERS,
         }  # fmt: skip
-        with Airflow(place, variables) as airflow:
+        with Airflow(place, variables) as airflow, Warehouse(project.warehouse_url) as warehouse:
             project.make()
             threading.Thread(target=airflow.start, daemon=True).start()
             make_company(project.company)
             from_start.make(knows_the_change=True)
             project.live(BY_LIBRARY, since=HISTORY.first)
             airflow.wait_for_dags({*DAGS, RESTATE, "probes"}, timeout=300)
-            yield Running(airflow, project, from_start, alerts, {**place.environment(), **variables})
+            yield Running(airflow, project, from_start, warehouse, alerts, {**place.environment(), **variables})
 
 
 def _dags(folder: Path) -> Path:

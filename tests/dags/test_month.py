@@ -21,8 +21,9 @@ from ddcrm.dates import DateRange
 from ddcrm.demo.processes import living
 from ddcrm.demo.rest import AirflowApiError
 from ddcrm.demo.watch import DAGS, last_error, run_days
-from ddcrm.warehouse.connect import Warehouse
+from ddcrm.warehouse.restate import restatement
 from tests.dags.month import AFTER, BEFORE, BY_AIRFLOW, CHANGE, HISTORY, MONTH, SOURCES, SUNDAYS, WAITING, Project
+from tests.dags.reading import BATCHES, CURRENT, DIGESTS, MODELS, READERS, VERSIONS, check_seen, read
 from tests.dags.running import RESTATE, Running, answer, wait
 from tests.dags.running import running as running
 from tests.pipeline.forks import reader
@@ -30,23 +31,6 @@ from tests.pipeline.reading import TABLES, conformed, rows
 from tests.warehouse.polling import polling, rate
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.xdist_group("airflow")]
-DIGESTS = "SELECT as_of, table_name, rows, digest FROM ops.publications ORDER BY 1, 2"
-MODELS = "SELECT name, version, trained_as_of, data_digest, fingerprint FROM ops.models ORDER BY 1, 2"
-BATCHES = ("SELECT source, batch_date, contract_version, landed, conformed, quarantined, excluded, duplicates, digest "
-           "FROM ops.batches ORDER BY 1, 2")  # fmt: skip
-VERSIONS = ("SELECT contract_version, min(batch_date), max(batch_date) FROM ops.batches WHERE source = 'orders' "
-            "GROUP BY 1 ORDER BY 1")  # fmt: skip
-READERS = {
-    "all days": "SELECT as_of, count(*), sum(monetary_value) FROM crm.customer_scores GROUP BY 1 ORDER BY 1",
-    "the current day": "SELECT min(as_of), count(*), sum(monetary_value) FROM crm.current_customer_scores",
-    "segments": "SELECT as_of, scheme, segment, count(*) FROM crm.customer_segments GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-    "current profiles": "SELECT scheme, segment, customers, monetary_value_mean FROM crm.current_segment_profiles "
-    "ORDER BY 1, 2",
-}
-CURRENT = (
-    "SELECT (SELECT md5(string_agg(s::text, ',' ORDER BY s.customer_id)) FROM crm.current_customer_scores s), "
-    "(SELECT md5(string_agg(p::text, ',' ORDER BY p.scheme, p.segment)) FROM crm.current_segment_profiles p)"
-)
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +128,6 @@ def test_a_backfill_of_four_at_once_brings_the_days_that_waited(running: Running
 def _are_scored(running: Running) -> bool:
     """Whether all days that waited are; fails where a run has failed since."""
     running.airflow.processes.check()
-    time.sleep(2)  # each look costs the API server time
     runs = {dag: running.airflow.api.runs(dag) for dag in DAGS}
     assert not [run for of in runs.values() for run in of if run["state"] == "failed" and run["run_type"] != "manual"]
     scored = {run["partition_key"] for run in runs["crm_score"] if run["state"] == "success"}
@@ -172,9 +155,9 @@ def test_cents_are_taken_for_cents(running: Running) -> None:
     found = conformed(running.project.settings)
     for day in WAITING:
         said = running.project.amounts(day)
-        read = {(order, line): amount for batch, order, line, _, _, amount in found if str(batch) == str(day)}
-        assert len(read) >= 30
-        assert read == {key: said[key] for key in read}
+        taken = {(order, line): amount for batch, order, line, _, _, amount in found if str(batch) == str(day)}
+        assert len(taken) >= 30
+        assert taken == {key: said[key] for key in taken}
 
 
 def test_the_asset_carries_the_digests_of_the_warehouse(running: Running) -> None:
@@ -237,17 +220,11 @@ def test_a_viewer_neither_starts_nor_approves_and_a_rejected_plan_changes_nothin
     assert rows(settings, DIGESTS) == before
 
 
-def test_a_correction_that_reaches_back_is_approved_swapped_in_and_undone(running: Running) -> None:
-    from ddcrm.pipeline.restate_swap import undo
-    from ddcrm.warehouse.restate import restatement
-
-    admin, settings = running.airflow.api, running.project.settings
+def test_a_correction_that_reaches_back_is_approved_and_swapped_in(running: Running) -> None:
+    admin, settings, warehouse = running.airflow.api, running.project.settings, running.warehouse
     before, models, customers = rows(settings, DIGESTS), rows(settings, MODELS), _customers(running.project)
-    old = {name: tuple(rows(settings, statement)) for name, statement in READERS.items()}
-    with (
-        Warehouse(running.project.warehouse_url) as warehouse,
-        reader(warehouse.url, CURRENT, pause=0.1) as seen_all_the_while,
-    ):
+    old = read(settings)
+    with reader(warehouse.url, CURRENT, pause=0.5) as seen_all_the_while:
         run = running.trigger(RESTATE, why="shipping is no revenue")
         assert running.asked(run, "approve_plan")["subject"] == "Restate r1?", "the same plan goes on"
         answer(running.user("una"), run, "approve_plan", "Approve")
@@ -258,32 +235,36 @@ def test_a_correction_that_reaches_back_is_approved_swapped_in_and_undone(runnin
         with polling(warehouse, READERS) as answers:
             began = time.monotonic()
             answer(admin, run, "approve_changes", "Approve")
-            wait(lambda: running.state(run, "swap") in ("success", "failed"))
+            wait(lambda: running.state(run, "swap") in ("success", "failed"), pause=0.5)
             time.sleep(0.3)
             ended = time.monotonic()
-        assert running.state(run, "swap") == "success"
-        told = [(event.event, event.who) for event in restatement(warehouse, "r1").events]
+        wait(lambda: len(seen_all_the_while) > 1, pause=0.5)
+    assert running.state(run, "swap") == "success"
     assert len(seen_all_the_while) == 2, "the days before, then the restated ones"
-    new = {name: tuple(rows(settings, statement)) for name, statement in READERS.items()}
-    for name, seen in answers.items():
-        assert {answer for _, answer in seen} == {old[name], new[name]}, name
-        assert old[name] != new[name]
+    check_seen(answers, old, read(settings))
     assert rate(answers, began, ended) >= 100, "polls a second"
+    told = [(event.event, event.who) for event in restatement(warehouse, "r1").events]
     assert [each for each in told if each[0] == "approved"] == [("approved", "una"), ("approved", "admin")]
     assert told[-1] == ("swapped", "admin")
     assert rows(settings, VERSIONS) == [
         ("1.0.0", HISTORY.first, HISTORY.last), ("1.1.0", MONTH.first, BEFORE.last), ("2.1.0", CHANGE, MONTH.last),
     ]  # fmt: skip
-    after = rows(settings, DIGESTS)
-    assert {day for day, *_ in set(after) - set(before)} == set(MONTH)
+    assert {day for day, *_ in set(rows(settings, DIGESTS)) - set(before)} == set(MONTH)
     assert {day for _, _, day, *_ in set(rows(settings, MODELS)) - set(models)} == SUNDAYS
-    with Warehouse(running.project.warehouse_url) as warehouse, polling(warehouse, READERS) as answers:
+    running.digests = before
+
+
+def test_undone_the_old_digests_are_back(running: Running) -> None:
+    from ddcrm.pipeline.restate_swap import undo
+
+    settings = running.project.settings
+    restated = read(settings)
+    with polling(running.warehouse, READERS) as answers:
         time.sleep(0.3)
         undo(settings, "r1", who="anna", why="it was wrong")
         time.sleep(0.3)
-    assert rows(settings, DIGESTS) == before
-    for name, seen in answers.items():
-        assert {answer for _, answer in seen} == {old[name], new[name]}, name
+    assert rows(settings, DIGESTS) == running.digests
+    check_seen(answers, restated, read(settings))
 
 
 def _customers(project: Project) -> list[str]:
