@@ -32,7 +32,8 @@ def run_folder() -> Path:
 
 _LONGEST = (
     "test_month.py", "test_kill.py", "test_replay.py", "test_restate_kill.py", "test_run.py",
-    "test_release.py", "test_commands.py", "test_restate.py",
+    "test_release.py", "test_score.py", "test_online_retail.py", "test_runs.py",
+    "test_commands.py", "test_restate.py",
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from ddcrm.cli import app
 from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.ledger import Ledger
 from ddcrm.warehouse.tables import PUBLISHED
+from tests.pipeline.lived import SCHEMES, segments
 from tests.pipeline.shop import Shop
 
 runner = CliRunner()
@@ -35,6 +36,7 @@ def shop(tmp_path: Path, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) ->
 def run_once(tmp_path_factory: pytest.TempPathFactory, module_warehouse_url: str) -> tuple[Shop, dict[str, Any]]:
     """A shop with days that `run` has published, and what it said."""
     shop = Shop(tmp_path_factory.mktemp("published") / "shop").make()
+    segments(shop, SCHEMES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DDCRM_WAREHOUSE_URL", module_warehouse_url)
         code, said = document(shop, "run", "--from", "2026-01-01", "--to", "2026-01-04")

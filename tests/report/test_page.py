@@ -20,6 +20,7 @@ from ddcrm.report.published import PublishedDay
 from ddcrm.report.sections import facts, model_section, segment_sections, value_section
 from ddcrm.report.tracking import Tracked
 from ddcrm.settings import Settings
+from tests.pipeline.lived import SCHEMES, segments
 from tests.pipeline.reading import rows
 from tests.pipeline.shop import FIRST, Shop
 from tests.report.outside import references
@@ -28,6 +29,7 @@ from tests.report.outside import references
 def test_a_published_day(tmp_path: Path, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DDCRM_WAREHOUSE_URL", warehouse_url)
     shop = Shop(tmp_path / "shop", days=60).make()
+    segments(shop, SCHEMES)
     settings = shop.settings
     with pytest.raises(MissingDataError, match="no day is published yet"):
         report(settings)
