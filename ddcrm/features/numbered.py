@@ -7,7 +7,7 @@ afterwards. Keys that are equally long, as ids mostly are, become integers first
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Numbers = NDArray[np.int64]
+Numbers = NDArray[np.int32]
 _WORD = 8
 _TEXT = 2**31 - 1  # bytes of text that one array of strings may hold
+_ROWS = 2**31 - 1  # that their numbers can count
+_PART_BITS = 18  # parts of some 2^18 rows, where there are so many
+_MOST_BITS = 4
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Fibonacci hashing, Knuth, TAOCP 3, 6.4
 
 
@@ -27,12 +30,10 @@ def numbered(keys: pa.ChunkedArray) -> tuple[Numbers, pa.Array]:
     keys: strings (n,) without nulls.
     """
     width = _width(keys)
-    if not width or width * len(keys) > _TEXT:
+    if not width or width * len(keys) > _TEXT or len(keys) > _ROWS:
         return _by_strings(keys)
     words = _words(keys, width)
-    code, distinct = _encoded(words[:, 0] if words.shape[1] == 1 else _mixed(words))
-    first = np.empty(distinct, np.int64)
-    first[code[::-1]] = np.arange(len(code) - 1, -1, -1)
+    code, first = _encoded(words[:, 0] if words.shape[1] == 1 else _mixed(words))
     found = words[first]
     if words.shape[1] > 1 and not all(
         np.array_equal(part, own[code]) for part, own in zip(words.T, found.T, strict=True)
@@ -43,7 +44,7 @@ def numbered(keys: pa.ChunkedArray) -> tuple[Numbers, pa.Array]:
 
 def _by_strings(keys: pa.ChunkedArray) -> tuple[Numbers, pa.Array]:
     found = keys.combine_chunks().dictionary_encode()
-    return found.indices.to_numpy().astype(np.int64), found.dictionary
+    return found.indices.to_numpy(), found.dictionary
 
 
 def _ends(keys: pa.Array) -> NDArray[np.int32]:
@@ -92,23 +93,46 @@ def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return found
 
 
-def _encoded(values: NDArray[np.uint64]) -> tuple[Numbers, int]:
-    """Numbers by the order of first appearance, and how many there are: each half by a thread of its own."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+def _encoded(values: NDArray[np.uint64]) -> tuple[Numbers, Numbers]:
+    """Numbers by the order of first appearance, and the first row of each: part by part, two of them at once.
 
-    whole = pa.array(values)
-    half = len(whole) // 2
+    Equal values are in one part; the look-up of a part is small enough to stay near the processor.
+    """
+    import pyarrow as pa
+
+    bits = min(max(len(values).bit_length() - _PART_BITS, 0), _MOST_BITS)
+    part_of = _part_of(values, bits)
+    code, firsts, known = np.empty(len(values), np.int32), [], 0
     with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(lambda part: part.dictionary_encode(), (whole[:half], whole[half:]))
-    known: Any = pc.index_in(other.dictionary, one.dictionary)
-    new = known.is_null().to_numpy(zero_copy_only=False)
-    place = known.fill_null(0).to_numpy().astype(np.int64)
-    place[new] = len(one.dictionary) + np.arange(np.count_nonzero(new))
-    code = np.empty(len(values), np.int64)
-    code[:half] = one.indices.to_numpy()
-    code[half:] = place[other.indices.to_numpy()]
-    distinct = len(one.dictionary) + int(np.count_nonzero(new))
-    del whole, one, other, known
+        for part in range(0, 1 << bits, 2):  # by twos: what is ready early would stay in memory
+            two = range(part, min(part + 2, 1 << bits))
+            for rows, numbers, first in pool.map(lambda one: _part_encoded(values, part_of == one), two):
+                code[rows] = numbers + np.int32(known)
+                firsts.append(first)
+                known += len(first)
+    first = np.concatenate(firsts)
+    order = np.argsort(first)
+    place = np.empty(known, np.int32)
+    place[order] = np.arange(known, dtype=np.int32)
     pa.default_memory_pool().release_unused()  # what the look-ups held is kept for others to come, and none do
-    return code, distinct
+    return place[code], first[order]
+
+
+def _part_of(values: NDArray[np.uint64], bits: int) -> NDArray[np.uint8]:
+    if not bits:
+        return np.zeros(len(values), np.uint8)
+    mixed = values * _MIX
+    mixed >>= np.uint64(64 - bits)
+    return mixed.astype(np.uint8)
+
+
+def _part_encoded(values: NDArray[np.uint64], inside: NDArray[np.bool_]) -> tuple[Numbers, Numbers, Numbers]:
+    """The rows of a part, their numbers in it, and the first row of each number."""
+    import pyarrow as pa
+
+    rows = np.flatnonzero(inside).astype(np.int32)
+    found = pa.array(values[rows]).dictionary_encode()
+    numbers = found.indices.to_numpy()
+    first = np.empty(len(found.dictionary), np.int32)
+    first[numbers[::-1]] = rows[::-1]
+    return rows, numbers, first

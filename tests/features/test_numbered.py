@@ -38,6 +38,15 @@ def test_each_customer_has_a_number_in_the_order_of_the_first_rows(keys: list[st
     assert (codes.tolist(), customers.to_pylist()) == expected(keys)
 
 
+@pytest.mark.parametrize("keys", KEYS.values(), ids=KEYS)
+@pytest.mark.parametrize("most_bits", [1, 2, 5])
+def test_many_rows_are_numbered_part_by_part(keys: list[str], most_bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PART_BITS", 0)
+    monkeypatch.setattr(module, "_MOST_BITS", most_bits)
+    codes, customers = numbered(pa.chunked_array([keys], pa.string()))
+    assert (codes.tolist(), customers.to_pylist()) == expected(keys)
+
+
 @pytest.mark.parametrize("keys", [KEYS["of five bytes"], KEYS["UUIDs"]], ids=["integers", "digests"])
 def test_slices_are_read_from_where_they_begin(keys: list[str]) -> None:
     parts = pa.chunked_array([keys[:500], [], keys[500:]], pa.string())
