@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
 
+from sqlalchemy import make_url
+
 from ddcrm.settings import RestateSettings
 from ddcrm.warehouse.connect import Warehouse
+from ddcrm.warehouse.embedded import EmbeddedPostgres
 from ddcrm.warehouse.ledger import Ledger
 from ddcrm.warehouse.publish import publish_day
 from ddcrm.warehouse.restate import approve, begin, compare, stage
 from ddcrm.warehouse.tables import PUBLISHED
+from tests.conftest import _database
 from tests.warehouse.days import DAY, make_day, no_audit
 from tests.warehouse.test_publish import query
 
 ANYTHING = RestateSettings(max_value_change=1e9, max_segment_moves=1, max_customers_change=1e9)
 WHO = "somebody@example"
 EACH = len(PUBLISHED)  # tables of a day
+
+
+@contextmanager
+def filled(server: EmbeddedPostgres, template: str, fill: Callable[[Warehouse], object]) -> Iterator[str]:
+    """The name of a warehouse that `fill` has filled, to be copied: nobody may connect to it."""
+    for url in _database(server, template):
+        with Warehouse(url) as warehouse:
+            fill(warehouse)
+        yield make_url(url).database or ""
+
+
+@contextmanager
+def copy_of(server: EmbeddedPostgres, name: str) -> Iterator[Warehouse]:
+    """A copy of such a warehouse, open."""
+    for url in _database(server, name):
+        with Warehouse(url) as warehouse:
+            yield warehouse
 
 
 def days_from(number: int) -> list[date]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from ddcrm.settings import RestateSettings
 from ddcrm.warehouse import restate, restatements
 from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.digest import digest_published
+from ddcrm.warehouse.embedded import EmbeddedPostgres
 from ddcrm.warehouse.ledger import Ledger
 from ddcrm.warehouse.publish import publish_day
 from ddcrm.warehouse.records import Batch, Reason, Validation
@@ -25,7 +27,9 @@ from tests.warehouse.restating import (
     EACH,
     WHO,
     all_marked,
+    copy_of,
     days_from,
+    filled,
     ledger_of,
     markers,
     plan_for,
@@ -38,6 +42,19 @@ from tests.warehouse.restating import (
 from tests.warehouse.test_publish import query, staged
 
 DAYS = days_from(3)
+
+
+@pytest.fixture(scope="module")
+def old_days(postgres_server: EmbeddedPostgres, _template: str) -> Iterator[str]:
+    with filled(postgres_server, _template, lambda warehouse: publish(warehouse, DAYS)) as name:
+        yield name
+
+
+@pytest.fixture
+def published(postgres_server: EmbeddedPostgres, old_days: str) -> Iterator[Warehouse]:
+    """A warehouse with all of DAYS published."""
+    with copy_of(postgres_server, old_days) as warehouse:
+        yield warehouse
 
 
 def test_the_days_are_swapped_in_and_back(warehouse: Warehouse) -> None:
@@ -66,11 +83,10 @@ def test_the_days_are_swapped_in_and_back(warehouse: Warehouse) -> None:
     assert tables_in(warehouse, "crm_days") == 4 * EACH
 
 
-def test_the_ledger_says_who_when_why_from_what_to_what(warehouse: Warehouse) -> None:
-    publish(warehouse, DAYS)
-    found = ready(warehouse, DAYS)
-    restate.swap(warehouse, found, who="anna", why="looks right")
-    known = restate.undo(warehouse, found, who="bert", why="it was not")
+def test_the_ledger_says_who_when_why_from_what_to_what(published: Warehouse) -> None:
+    found = ready(published, DAYS)
+    restate.swap(published, found, who="anna", why="looks right")
+    known = restate.undo(published, found, who="bert", why="it was not")
     told = [(event.event, event.who, event.why) for event in known.events]
     assert told == [
         ("planned", WHO, "shipping is no revenue"), ("approved", "the boss", None), ("staging", WHO, None),
@@ -79,34 +95,32 @@ def test_the_ledger_says_who_when_why_from_what_to_what(warehouse: Warehouse) ->
     moments = [event.at for event in known.events]
     assert moments == sorted(moments)
     assert (known.from_versions, known.to_versions) == ({"orders": "1.0.0"}, {"orders": "1.1.0"})
-    assert [each.id for each in restate.restatements_known(warehouse)] == [found] == ["r1"]
+    assert [each.id for each in restate.restatements_known(published)] == [found] == ["r1"]
 
 
-def test_a_plan_that_is_open_keeps_its_id(warehouse: Warehouse) -> None:
-    publish(warehouse, DAYS)
-    plan = plan_for(warehouse, DAYS)
-    first = restate.begin(warehouse, plan, who=WHO, why="a")
-    assert restate.begin(warehouse, dict(reversed(plan.items())), who="another", why="b") == first
-    assert restate.begin(warehouse, plan_for(warehouse, DAYS[:2]), who=WHO, why="c") == "r2"
-    restate.drop(warehouse, first, who=WHO)
-    assert restate.begin(warehouse, plan, who=WHO, why="d") == "r3"
+def test_a_plan_that_is_open_keeps_its_id(published: Warehouse) -> None:
+    plan = plan_for(published, DAYS)
+    first = restate.begin(published, plan, who=WHO, why="a")
+    assert restate.begin(published, dict(reversed(plan.items())), who="another", why="b") == first
+    assert restate.begin(published, plan_for(published, DAYS[:2]), who=WHO, why="c") == "r2"
+    restate.drop(published, first, who=WHO)
+    assert restate.begin(published, plan, who=WHO, why="d") == "r3"
 
 
-def test_batches_alone_can_be_restated(warehouse: Warehouse) -> None:
+def test_batches_alone_can_be_restated(published: Warehouse) -> None:
     """Conformed rows change, and no score that is published."""
-    publish(warehouse, DAYS)
-    before = ledger_of(warehouse)
+    before = ledger_of(published)
     plan = {"id": "abc", "days": {}, "batches": [{"source": "orders"}]}
-    found = restate.begin(warehouse, plan, who=WHO, why="x")
-    assert restate.begin(warehouse, plan | {"seconds": 7}, who=WHO, why="x") == found, "its own id tells"
-    restate.approve(warehouse, found, who=WHO)
-    restate.record_batches(warehouse, found, [Batch("orders", DAY, "orders", "1.1.0", landed=3, conformed=3)])
-    assert "no published day changes" in restate.compare(warehouse, found).html()
-    restate.swap(warehouse, found, who=WHO)
-    assert [batch.contract_version for batch in Ledger(warehouse).batches("orders", DAY, DAY)] == ["1.1.0"]
-    restate.undo(warehouse, found, who=WHO)
-    assert Ledger(warehouse).batches("orders", DAY, DAY) == []
-    assert ledger_of(warehouse) == before
+    found = restate.begin(published, plan, who=WHO, why="x")
+    assert restate.begin(published, plan | {"seconds": 7}, who=WHO, why="x") == found, "its own id tells"
+    restate.approve(published, found, who=WHO)
+    restate.record_batches(published, found, [Batch("orders", DAY, "orders", "1.1.0", landed=3, conformed=3)])
+    assert "no published day changes" in restate.compare(published, found).html()
+    restate.swap(published, found, who=WHO)
+    assert [batch.contract_version for batch in Ledger(published).batches("orders", DAY, DAY)] == ["1.1.0"]
+    restate.undo(published, found, who=WHO)
+    assert Ledger(published).batches("orders", DAY, DAY) == []
+    assert ledger_of(published) == before
 
 
 @pytest.mark.parametrize("plan", [{}, {"days": {}}, {"days": []}])
@@ -116,35 +130,34 @@ def test_a_plan_without_days_is_refused(warehouse: Warehouse, plan: dict[str, An
     assert query(warehouse, "SELECT * FROM ops.restatements") == []
 
 
-def test_an_order_that_is_not_kept_is_refused(warehouse: Warehouse) -> None:
+def test_an_order_that_is_not_kept_is_refused(published: Warehouse) -> None:
     """approve, stage, compare, swap, undo: each needs the one before."""
-    publish(warehouse, DAYS)
-    found = restate.begin(warehouse, plan_for(warehouse, DAYS[:1]), who=WHO, why="x")
+    found = restate.begin(published, plan_for(published, DAYS[:1]), who=WHO, why="x")
 
     def stage_it(day=DAY):
-        return restate.stage(warehouse, found, day, make_day(day, 31, "new"), audit=no_audit)
+        return restate.stage(published, found, day, make_day(day, 31, "new"), audit=no_audit)
 
     with pytest.raises(RestatementError, match="nobody has approved"):
         stage_it()
-    restate.approve(warehouse, found, who=WHO)
+    restate.approve(published, found, who=WHO)
     with pytest.raises(RestatementError, match="plan does not have this day"):
         stage_it(NEXT)
     with pytest.raises(RestatementError, match="not all days are staged"):
-        restate.compare(warehouse, found)
+        restate.compare(published, found)
     stage_it()
     with pytest.raises(RestatementError, match=r"can't be swapped before.*state staging"):
-        restate.swap(warehouse, found, who=WHO)
-    restate.compare(warehouse, found, ANYTHING)
+        restate.swap(published, found, who=WHO)
+    restate.compare(published, found, ANYTHING)
     with pytest.raises(RestatementError, match="can't be undone"):
-        restate.undo(warehouse, found, who=WHO)
-    restate.swap(warehouse, found, who=WHO)
-    for step in (stage_it, lambda: restate.approve(warehouse, found, who=WHO),
-                 lambda: restate.drop(warehouse, found, who=WHO),
-                 lambda: restate.compare(warehouse, found)):  # fmt: skip
+        restate.undo(published, found, who=WHO)
+    restate.swap(published, found, who=WHO)
+    for step in (stage_it, lambda: restate.approve(published, found, who=WHO),
+                 lambda: restate.drop(published, found, who=WHO),
+                 lambda: restate.compare(published, found)):  # fmt: skip
         with pytest.raises(RestatementError, match="state swapped"):
             step()
     with pytest.raises(RestatementError, match="no such restatement"):
-        restate.swap(warehouse, "r99", who=WHO)
+        restate.swap(published, "r99", who=WHO)
 
 
 @pytest.mark.parametrize("state", sorted(restatements.NEXT))
@@ -162,71 +175,66 @@ def test_from_every_state_a_command_leads_on(state: str) -> None:
         assert {words.split()[0] for words in told if words} <= there
 
 
-def test_all_days_or_none(warehouse: Warehouse) -> None:
-    publish(warehouse, DAYS)
-    found = planned(warehouse, DAYS)
-    stage_days(warehouse, found, DAYS[:2])
+def test_all_days_or_none(published: Warehouse) -> None:
+    found = planned(published, DAYS)
+    stage_days(published, found, DAYS[:2])
     with pytest.raises(RestatementError, match="not all days are staged"):
-        restate.compare(warehouse, found, ANYTHING)
-    assert list(restate.staged_days(warehouse, found)) == DAYS[:2]
+        restate.compare(published, found, ANYTHING)
+    assert list(restate.staged_days(published, found)) == DAYS[:2]
 
 
-def test_beyond_the_limits_somebody_has_to_approve_again(warehouse: Warehouse) -> None:
-    publish(warehouse, DAYS)
-    found = planned(warehouse, DAYS)
-    stage_days(warehouse, found, DAYS)
-    compared = restate.compare(warehouse, found, RestateSettings(max_customers_change=0.5))
+def test_beyond_the_limits_somebody_has_to_approve_again(published: Warehouse) -> None:
+    found = planned(published, DAYS)
+    stage_days(published, found, DAYS)
+    compared = restate.compare(published, found, RestateSettings(max_customers_change=0.5))
     assert any("customers that come or go: 55.0% at" in reason for reason in compared.beyond_limits)
     with pytest.raises(RestatementError, match=r"has to be approved.*55\.0%"):
-        restate.swap(warehouse, found, who=WHO)
-    restate.approve(warehouse, found, who="the boss", why="as expected")
-    stage_days(warehouse, found, DAYS[:1], marker="newer")
-    restate.compare(warehouse, found, RestateSettings(max_customers_change=0.5))
+        restate.swap(published, found, who=WHO)
+    restate.approve(published, found, who="the boss", why="as expected")
+    stage_days(published, found, DAYS[:1], marker="newer")
+    restate.compare(published, found, RestateSettings(max_customers_change=0.5))
     with pytest.raises(RestatementError, match="has to be approved"):
-        restate.swap(warehouse, found, who=WHO)  # what was approved was another comparison
-    restate.approve(warehouse, found, who="the boss", why="once more")
-    assert restate.swap(warehouse, found, who=WHO).state == "swapped"
+        restate.swap(published, found, who=WHO)  # what was approved was another comparison
+    restate.approve(published, found, who="the boss", why="once more")
+    assert restate.swap(published, found, who=WHO).state == "swapped"
 
 
-def test_a_day_that_was_published_since_it_was_planned_is_not_replaced(warehouse: Warehouse) -> None:
-    publish(warehouse, DAYS)
-    found = ready(warehouse, DAYS)
-    publish(warehouse, DAYS[1:2], "later")
-    before = ledger_of(warehouse)
+def test_a_day_that_was_published_since_it_was_planned_is_not_replaced(published: Warehouse) -> None:
+    found = ready(published, DAYS)
+    publish(published, DAYS[1:2], "later")
+    before = ledger_of(published)
     with pytest.raises(PlanOutdatedError, match=f"published since this was planned.*days {DAYS[1]}") as caught:
-        restate.swap(warehouse, found, who=WHO)
+        restate.swap(published, found, who=WHO)
     assert "Plan again: `ddcrm restate`" in str(caught.value)
-    assert ledger_of(warehouse) == before
-    publish(warehouse, DAYS[1:2], "old")  # the same content again: the same digest
-    restate.swap(warehouse, found, who=WHO)
-    assert markers(warehouse) == all_marked(DAYS, "new", 31)
+    assert ledger_of(published) == before
+    publish(published, DAYS[1:2], "old")  # the same content again: the same digest
+    restate.swap(published, found, who=WHO)
+    assert markers(published) == all_marked(DAYS, "new", 31)
 
 
-def test_a_day_that_was_published_since_the_swap_is_not_undone(warehouse: Warehouse) -> None:
-    publish(warehouse, DAYS)
-    found = ready(warehouse, DAYS)
-    restate.swap(warehouse, found, who=WHO)
-    publish(warehouse, DAYS[1:2], "later")
-    before = markers(warehouse)
+def test_a_day_that_was_published_since_the_swap_is_not_undone(published: Warehouse) -> None:
+    found = ready(published, DAYS)
+    restate.swap(published, found, who=WHO)
+    publish(published, DAYS[1:2], "later")
+    before = markers(published)
     with pytest.raises(PlanOutdatedError, match=f"published since this was swapped.*{DAYS[1]}"):
-        restate.undo(warehouse, found, who=WHO)
-    assert markers(warehouse) == before
+        restate.undo(published, found, who=WHO)
+    assert markers(published) == before
 
 
-def test_one_restatement_upon_another_is_undone_in_turn(warehouse: Warehouse) -> None:
-    publish(warehouse, DAYS)
-    first = ready(warehouse, DAYS)
-    restate.swap(warehouse, first, who=WHO)
-    second = planned(warehouse, DAYS[1:])
-    stage_days(warehouse, second, DAYS[1:], "newer", 25)
-    restate.compare(warehouse, second, ANYTHING)
-    restate.swap(warehouse, second, who=WHO)
+def test_one_restatement_upon_another_is_undone_in_turn(published: Warehouse) -> None:
+    first = ready(published, DAYS)
+    restate.swap(published, first, who=WHO)
+    second = planned(published, DAYS[1:])
+    stage_days(published, second, DAYS[1:], "newer", 25)
+    restate.compare(published, second, ANYTHING)
+    restate.swap(published, second, who=WHO)
     with pytest.raises(PlanOutdatedError):
-        restate.undo(warehouse, first, who=WHO)
-    restate.undo(warehouse, second, who=WHO)
-    assert markers(warehouse) == all_marked(DAYS, "new", 31)
-    restate.undo(warehouse, first, who=WHO)
-    assert markers(warehouse) == all_marked(DAYS, "old", 20)
+        restate.undo(published, first, who=WHO)
+    restate.undo(published, second, who=WHO)
+    assert markers(published) == all_marked(DAYS, "new", 31)
+    restate.undo(published, first, who=WHO)
+    assert markers(published) == all_marked(DAYS, "old", 20)
 
 
 def test_days_that_were_not_published_yet(warehouse: Warehouse) -> None:
@@ -239,39 +247,36 @@ def test_days_that_were_not_published_yet(warehouse: Warehouse) -> None:
     assert markers(warehouse) == all_marked(DAYS[:1], "old", 20)
 
 
-def test_what_is_staged_with_the_same_fingerprint_is_kept(warehouse: Warehouse) -> None:
-    publish(warehouse, DAYS)
-    found = planned(warehouse, DAYS)
-    stage_days(warehouse, found, DAYS[:2])
+def test_what_is_staged_with_the_same_fingerprint_is_kept(published: Warehouse) -> None:
+    found = planned(published, DAYS)
+    stage_days(published, found, DAYS[:2])
     here = "relnamespace = 'crm_staging'::regnamespace AND relkind = 'r'"
     oids = f"SELECT relname, oid FROM pg_class WHERE {here} ORDER BY 1"
-    first = query(warehouse, oids)
-    stage_days(warehouse, found, DAYS[:2])
-    assert query(warehouse, oids) == first
-    stage_days(warehouse, found, DAYS[:1], "newer")
-    second = dict(query(warehouse, oids))
+    first = query(published, oids)
+    stage_days(published, found, DAYS[:2])
+    assert query(published, oids) == first
+    stage_days(published, found, DAYS[:1], "newer")
+    second = dict(query(published, oids))
     changed = {name for name, oid in first if second[name] != oid}
     assert len(changed) == EACH
     assert all(f"_{DAYS[0]:%Y%m%d}_" in name for name in changed)
-    assert restate.staged_days(warehouse, found) == {DAYS[0]: f"newer {DAYS[0]}", DAYS[1]: f"new {DAYS[1]}"}
+    assert restate.staged_days(published, found) == {DAYS[0]: f"newer {DAYS[0]}", DAYS[1]: f"new {DAYS[1]}"}
 
 
-def test_publishing_leaves_what_is_staged_alone(warehouse: Warehouse) -> None:
-    publish(warehouse, DAYS)
-    found = planned(warehouse, DAYS)
-    stage_days(warehouse, found, DAYS)
-    publish(warehouse, [NEXT + timedelta(days=9)])
-    assert len(staged(warehouse)) == 3 * EACH
-    restate.drop(warehouse, found, who=WHO)
-    assert staged(warehouse) == []
-    restate.drop(warehouse, found, who=WHO)
-    assert restate.restatement(warehouse, found).state == "dropped"
-    assert markers(warehouse)[:3] == all_marked(DAYS, "old", 20)
+def test_publishing_leaves_what_is_staged_alone(published: Warehouse) -> None:
+    found = planned(published, DAYS)
+    stage_days(published, found, DAYS)
+    publish(published, [NEXT + timedelta(days=9)])
+    assert len(staged(published)) == 3 * EACH
+    restate.drop(published, found, who=WHO)
+    assert staged(published) == []
+    restate.drop(published, found, who=WHO)
+    assert restate.restatement(published, found).state == "dropped"
+    assert markers(published)[:3] == all_marked(DAYS, "old", 20)
 
 
-def test_a_day_that_fails_its_audit_is_not_staged(warehouse: Warehouse) -> None:
-    publish(warehouse, DAYS)
-    found = planned(warehouse, DAYS)
+def test_a_day_that_fails_its_audit_is_not_staged(published: Warehouse) -> None:
+    found = planned(published, DAYS)
     mine = BatchRejectedError("too many without a segment", table="customer_segments")
 
     def audit(schema: str, table: str, name: str) -> None:
@@ -279,12 +284,12 @@ def test_a_day_that_fails_its_audit_is_not_staged(warehouse: Warehouse) -> None:
             raise mine
 
     with pytest.raises(BatchRejectedError) as caught:
-        restate.stage(warehouse, found, DAY, make_day(), audit=audit)
+        restate.stage(published, found, DAY, make_day(), audit=audit)
     assert caught.value is mine
     with pytest.raises(PublishError, match="rows of another day"):
-        restate.stage(warehouse, found, DAY, make_day(NEXT), audit=no_audit)
-    assert staged(warehouse) == []
-    assert restate.staged_days(warehouse, found) == {}
+        restate.stage(published, found, DAY, make_day(NEXT), audit=no_audit)
+    assert staged(published) == []
+    assert restate.staged_days(published, found) == {}
 
 
 def _check(status: str) -> Validation:
@@ -332,21 +337,20 @@ def test_checks_and_batches_go_over_and_back(warehouse: Warehouse) -> None:
     assert [query(warehouse, statement) for statement in (*tables, checks)] == before
 
 
-def test_replaced_days_are_kept_as_long_as_is_asked(warehouse: Warehouse) -> None:
-    publish(warehouse, DAYS)
-    found = ready(warehouse, DAYS)
-    restate.swap(warehouse, found, who=WHO)
-    assert restate.expire(warehouse, 1, who=WHO) == []
-    assert tables_in(warehouse, "crm_archive") == 3 * EACH
-    with warehouse.begin() as connection:
+def test_replaced_days_are_kept_as_long_as_is_asked(published: Warehouse) -> None:
+    found = ready(published, DAYS)
+    restate.swap(published, found, who=WHO)
+    assert restate.expire(published, 1, who=WHO) == []
+    assert tables_in(published, "crm_archive") == 3 * EACH
+    with published.begin() as connection:
         connection.execute(text("UPDATE ops.restatement_events SET recorded_at = now() - interval '49 hours'"))
-    assert restate.expire(warehouse, 3, who=WHO) == []
-    assert restate.expire(warehouse, 2, who=WHO) == [found]
-    assert restate.expire(warehouse, 2, who=WHO) == []
-    assert tables_in(warehouse, "crm_archive") == 0
+    assert restate.expire(published, 3, who=WHO) == []
+    assert restate.expire(published, 2, who=WHO) == [found]
+    assert restate.expire(published, 2, who=WHO) == []
+    assert tables_in(published, "crm_archive") == 0
     with pytest.raises(RestatementError, match="not kept any more"):
-        restate.undo(warehouse, found, who=WHO)
-    assert markers(warehouse) == all_marked(DAYS, "new", 31)
+        restate.undo(published, found, who=WHO)
+    assert markers(published) == all_marked(DAYS, "new", 31)
 
 
 def test_published_days_that_came_by_hand_under_another_name(warehouse: Warehouse) -> None:
@@ -375,20 +379,19 @@ def alter(warehouse: Warehouse, *statements: str) -> None:
             connection.execute(text(f"ALTER TABLE crm.customer_scores {statement}"))
 
 
-def test_a_column_that_a_migration_adds_comes_to_staged_and_kept_days(warehouse: Warehouse) -> None:
+def test_a_column_that_a_migration_adds_comes_to_staged_and_kept_days(published: Warehouse) -> None:
     """Swapped in after one migration, undone after the next: every day has the column, with its default."""
-    publish(warehouse, DAYS)
-    before, content = ledger_of(warehouse), markers(warehouse)
-    found = ready(warehouse, DAYS)
-    alter(warehouse, "ADD COLUMN region text", "ADD COLUMN weight int NOT NULL DEFAULT 7")
-    restate.swap(warehouse, found, who=WHO)
-    assert markers(warehouse) == all_marked(DAYS, "new", 31)
-    assert query(warehouse, "SELECT DISTINCT region, weight FROM crm.customer_scores") == [(None, 7)]
-    alter(warehouse, 'ADD COLUMN "second Weight" numeric(5, 2) DEFAULT 1.50')
-    restate.undo(warehouse, found, who=WHO)
-    assert (ledger_of(warehouse), markers(warehouse)) == (before, content)
+    before, content = ledger_of(published), markers(published)
+    found = ready(published, DAYS)
+    alter(published, "ADD COLUMN region text", "ADD COLUMN weight int NOT NULL DEFAULT 7")
+    restate.swap(published, found, who=WHO)
+    assert markers(published) == all_marked(DAYS, "new", 31)
+    assert query(published, "SELECT DISTINCT region, weight FROM crm.customer_scores") == [(None, 7)]
+    alter(published, 'ADD COLUMN "second Weight" numeric(5, 2) DEFAULT 1.50')
+    restate.undo(published, found, who=WHO)
+    assert (ledger_of(published), markers(published)) == (before, content)
     columns = 'as_of, region, weight, "second Weight", count(*)'
-    told = query(warehouse, f"SELECT {columns} FROM crm.customer_scores GROUP BY 1, 2, 3, 4 ORDER BY 1")
+    told = query(published, f"SELECT {columns} FROM crm.customer_scores GROUP BY 1, 2, 3, 4 ORDER BY 1")
     assert [(day, region, weight, str(second), rows) for day, region, weight, second, rows in told] == [
         (day, None, 7, "1.50", 20) for day in DAYS
     ]
@@ -399,21 +402,20 @@ def test_a_column_that_a_migration_adds_comes_to_staged_and_kept_days(warehouse:
     ["DROP COLUMN withheld CASCADE", "ALTER COLUMN frequency TYPE bigint",
      "ADD CONSTRAINT positive CHECK (frequency >= 0)"],
 )  # fmt: skip
-def test_a_migration_that_staged_and_kept_days_cannot_follow_is_told(warehouse: Warehouse, statement: str) -> None:
-    publish(warehouse, DAYS)
-    swapped, staged_id = ready(warehouse, DAYS[:1]), ""
-    restate.swap(warehouse, swapped, who=WHO)
-    staged_id = ready(warehouse, DAYS[1:])
-    with warehouse.begin() as connection:
+def test_a_migration_that_staged_and_kept_days_cannot_follow_is_told(published: Warehouse, statement: str) -> None:
+    swapped, staged_id = ready(published, DAYS[:1]), ""
+    restate.swap(published, swapped, who=WHO)
+    staged_id = ready(published, DAYS[1:])
+    with published.begin() as connection:
         for (view,) in connection.execute(text(VIEWS)).all():
             connection.execute(text(f"DROP VIEW {view}"))
-    alter(warehouse, statement)
-    before = ledger_of(warehouse)
+    alter(published, statement)
+    before = ledger_of(published)
     with pytest.raises(RestatementError, match=r"customer_scores.*drop the restatement and plan again"):
-        restate.swap(warehouse, staged_id, who=WHO)
+        restate.swap(published, staged_id, who=WHO)
     with pytest.raises(RestatementError, match=r"customer_scores.*no way back"):
-        restate.undo(warehouse, swapped, who=WHO)
-    assert ledger_of(warehouse) == before
+        restate.undo(published, swapped, who=WHO)
+    assert ledger_of(published) == before
 
 
 VIEWS = "SELECT table_schema || '.' || table_name FROM information_schema.views WHERE table_schema = 'crm'"

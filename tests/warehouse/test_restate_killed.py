@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,13 +13,16 @@ import pytest
 from ddcrm import progress
 from ddcrm.warehouse import restate
 from ddcrm.warehouse.connect import Warehouse
+from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.warehouse.days import make_day, no_audit
 from tests.warehouse.restating import (
     ANYTHING,
     EACH,
     WHO,
     all_marked,
+    copy_of,
     days_from,
+    filled,
     ledger_of,
     markers,
     planned,
@@ -34,6 +38,19 @@ STAGING = [*(f"{name} {table}" for table in make_day() for name in ("publish.loa
            "publish.audited", "restate.kept", "restate.staged"]  # fmt: skip
 _forks = multiprocessing.get_context("forkserver")  # imports once, then forks
 _forks.set_forkserver_preload(["tests.warehouse.test_restate_killed", "adbc_driver_postgresql.dbapi", "psycopg"])
+
+
+@pytest.fixture(scope="module")
+def old_days(postgres_server: EmbeddedPostgres, _template: str) -> Iterator[str]:
+    with filled(postgres_server, _template, lambda warehouse: publish(warehouse, DAYS)) as name:
+        yield name
+
+
+@pytest.fixture
+def published(postgres_server: EmbeddedPostgres, old_days: str) -> Iterator[Warehouse]:
+    """A warehouse with all of DAYS published."""
+    with copy_of(postgres_server, old_days) as warehouse:
+        yield warehouse
 
 
 def _stage(warehouse: Warehouse, found: str) -> None:
@@ -69,68 +86,63 @@ def _kill(warehouse: Warehouse, found: str, point: str, step: Any) -> None:
 
 
 @pytest.mark.parametrize("point", STAGING)
-def test_staging_killed_there_goes_on(warehouse: Warehouse, point: str) -> None:
-    publish(warehouse, DAYS)
-    found = planned(warehouse, DAYS)
-    _kill(warehouse, found, point, _stage)
-    assert markers(warehouse) == all_marked(DAYS, "old", 20)
+def test_staging_killed_there_goes_on(published: Warehouse, point: str) -> None:
+    found = planned(published, DAYS)
+    _kill(published, found, point, _stage)
+    assert markers(published) == all_marked(DAYS, "old", 20)
     whole = point == "restate.staged"
-    assert list(restate.staged_days(warehouse, found)) == (DAYS[:1] if whole else [])
-    _stage(warehouse, found)
-    assert len(staged(warehouse)) == 2 * EACH
-    _compare(warehouse, found)
-    _swap(warehouse, found)
-    assert markers(warehouse) == all_marked(DAYS, "new", 31)
-    assert staged(warehouse) == []
+    assert list(restate.staged_days(published, found)) == (DAYS[:1] if whole else [])
+    _stage(published, found)
+    assert len(staged(published)) == 2 * EACH
+    _compare(published, found)
+    _swap(published, found)
+    assert markers(published) == all_marked(DAYS, "new", 31)
+    assert staged(published) == []
 
 
 @pytest.mark.parametrize("point", ["restate.compared_day", "restate.compared"])
-def test_comparing_killed_there_is_done_again(warehouse: Warehouse, point: str) -> None:
-    publish(warehouse, DAYS)
-    found = planned(warehouse, DAYS)
-    _stage(warehouse, found)
-    _kill(warehouse, found, point, _compare)
-    first = restate.restatement(warehouse, found).comparison
-    again = restate.compare(warehouse, found, ANYTHING)
+def test_comparing_killed_there_is_done_again(published: Warehouse, point: str) -> None:
+    found = planned(published, DAYS)
+    _stage(published, found)
+    _kill(published, found, point, _compare)
+    first = restate.restatement(published, found).comparison
+    again = restate.compare(published, found, ANYTHING)
     assert first is None if point == "restate.compared_day" else first["days"] == again.document["days"]
 
 
 @pytest.mark.parametrize("point", ["restate.swapped", "restate.committed"])
-def test_a_swap_killed_there_is_done_again(warehouse: Warehouse, point: str) -> None:
-    publish(warehouse, DAYS)
-    found = ready(warehouse, DAYS)
-    _kill(warehouse, found, point, _swap)
+def test_a_swap_killed_there_is_done_again(published: Warehouse, point: str) -> None:
+    found = ready(published, DAYS)
+    _kill(published, found, point, _swap)
     done = point == "restate.committed"
-    assert markers(warehouse) == (all_marked(DAYS, "new", 31) if done else all_marked(DAYS, "old", 20))
-    _swap(warehouse, found)
-    assert markers(warehouse) == all_marked(DAYS, "new", 31)
-    assert (tables_in(warehouse, "crm_staging"), tables_in(warehouse, "crm_archive")) == (0, 2 * EACH)
-    assert [event.event for event in restate.restatement(warehouse, found).events].count("swapped") == 1
+    assert markers(published) == (all_marked(DAYS, "new", 31) if done else all_marked(DAYS, "old", 20))
+    _swap(published, found)
+    assert markers(published) == all_marked(DAYS, "new", 31)
+    assert (tables_in(published, "crm_staging"), tables_in(published, "crm_archive")) == (0, 2 * EACH)
+    assert [event.event for event in restate.restatement(published, found).events].count("swapped") == 1
 
 
 @pytest.mark.parametrize("point", ["restate.undone", "restate.undo_committed"])
-def test_an_undo_killed_there_is_done_again(warehouse: Warehouse, point: str) -> None:
-    publish(warehouse, DAYS)
-    before = ledger_of(warehouse)
-    found = ready(warehouse, DAYS)
-    _swap(warehouse, found)
-    _kill(warehouse, found, point, _undo)
+def test_an_undo_killed_there_is_done_again(published: Warehouse, point: str) -> None:
+    before = ledger_of(published)
+    found = ready(published, DAYS)
+    _swap(published, found)
+    _kill(published, found, point, _undo)
     done = point == "restate.undo_committed"
-    assert markers(warehouse) == (all_marked(DAYS, "old", 20) if done else all_marked(DAYS, "new", 31))
-    _undo(warehouse, found)
-    assert markers(warehouse) == all_marked(DAYS, "old", 20)
-    assert ledger_of(warehouse) == before
-    assert (tables_in(warehouse, "crm_staging"), tables_in(warehouse, "crm_archive")) == (0, 0)
-    assert tables_in(warehouse, "crm_days") == 2 * EACH
+    assert markers(published) == (all_marked(DAYS, "old", 20) if done else all_marked(DAYS, "new", 31))
+    _undo(published, found)
+    assert markers(published) == all_marked(DAYS, "old", 20)
+    assert ledger_of(published) == before
+    assert (tables_in(published, "crm_staging"), tables_in(published, "crm_archive")) == (0, 0)
+    assert tables_in(published, "crm_days") == 2 * EACH
 
 
-def test_staging_killed_and_given_up(warehouse: Warehouse) -> None:
-    publish(warehouse, DAYS)
-    found = planned(warehouse, DAYS)
-    _kill(warehouse, found, "publish.audited", _stage)
-    restate.drop(warehouse, found, who=WHO)
-    publish(warehouse, DAYS[:1])  # whoever loads next sweeps up
-    assert staged(warehouse) == []
+def test_staging_killed_and_given_up(published: Warehouse) -> None:
+    found = planned(published, DAYS)
+    _kill(published, found, "publish.audited", _stage)
+    restate.drop(published, found, who=WHO)
+    publish(published, DAYS[:1])  # whoever loads next sweeps up
+    assert staged(published) == []
 
 
 def test_no_point_is_left_out(warehouse: Warehouse) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from ddcrm.errors import DdcrmError, PlanOutdatedError, PublishBlockedError
 from ddcrm.progress import listening
 from ddcrm.warehouse import restate
 from ddcrm.warehouse.connect import Warehouse
+from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.warehouse.days import make_day, no_audit
 from tests.warehouse.polling import polling, rate
 from tests.warehouse.restating import (
@@ -21,7 +23,9 @@ from tests.warehouse.restating import (
     EACH,
     WHO,
     all_marked,
+    copy_of,
     days_from,
+    filled,
     ledger_of,
     markers,
     planned,
@@ -57,12 +61,21 @@ READERS = {  # each answers with the number of days, all markers that it saw, an
 SEEN = {(30, "old", 20), (30, "new", 31)}
 
 
+@pytest.fixture(scope="module")
+def some_days(postgres_server: EmbeddedPostgres, _template: str) -> Iterator[str]:
+    def fill(warehouse: Warehouse) -> None:
+        publish(warehouse, SOME)
+        assert ready(warehouse, SOME) == "r1"
+
+    with filled(postgres_server, _template, fill) as name:
+        yield name
+
+
 @pytest.fixture
-def compared(warehouse: Warehouse) -> Warehouse:
+def compared(postgres_server: EmbeddedPostgres, some_days: str) -> Iterator[Warehouse]:
     """Some days are staged and compared: r1."""
-    publish(warehouse, SOME)
-    assert ready(warehouse, SOME) == "r1"
-    return warehouse
+    with copy_of(postgres_server, some_days) as warehouse:
+        yield warehouse
 
 
 def test_readers_see_all_old_days_or_all_new_ones(warehouse: Warehouse) -> None:
