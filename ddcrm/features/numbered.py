@@ -19,7 +19,7 @@ Numbers = NDArray[np.int32]
 _WORD = 8
 _TEXT = 2**31 - 1  # bytes of text that one array of strings may hold
 _ROWS = 2**31 - 1  # that their numbers can count
-_PART_BITS = 18  # parts of some 2^18 rows, where there are so many
+_PART_BITS = 16  # parts of some 2^16 rows; at most 2^4 of them, as each is a pass over all rows
 _MOST_BITS = 4
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Fibonacci hashing, Knuth, TAOCP 3, 6.4
 
