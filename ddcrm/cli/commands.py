@@ -108,17 +108,23 @@ def train(out: Output, as_of: str) -> None:
 
 def score(out: Output, as_of: str) -> None:
     """Score and publish one day that was ingested."""
-    from ddcrm.pipeline.gaps import EarlierBatchMissingError, check_days_before
     from ddcrm.pipeline.ready import check_ready
 
     day = parse_day(as_of, "--as-of")
     check_ready(out.settings, day)
+    _warn_of_a_gap(out, day)
+    _score(out, day)
+
+
+def _warn_of_a_gap(out: Output, day: date) -> None:
+    """A person who asks for a day gets it, and is told that earlier ones are missing."""
+    from ddcrm.pipeline.gaps import EarlierBatchMissingError, check_days_before
+
     try:
         check_days_before(out.settings, day)
-    except EarlierBatchMissingError as gap:  # a person who asks for the day gets it, and is told
+    except EarlierBatchMissingError as gap:
         out.add("warnings", gap.as_dict())
         out.say(f"warning: {gap}")
-    _score(out, day)
 
 
 def _score(out: Output, as_of: date) -> None:
@@ -142,6 +148,7 @@ def run(out: Output, dates: DateRange, *, retrain: bool) -> None:
     if failed := ingest(out, [], dates):
         out.say(f"nothing was scored: mend what is said above of {', '.join(failed)}, and run again")
         return
+    _warn_of_a_gap(out, dates.first)
     for day in dates:
         if (retrain and day == dates.first) or training_due(out.settings, day):
             train(out, str(day))

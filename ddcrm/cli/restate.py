@@ -29,6 +29,8 @@ def propose(out: Output, dates: DateRange | None, why: str, *, yes: bool, jobs: 
     steps.approve(out.settings, found, who=getpass.getuser(), why=why, seen=plan.id)  # the plan, and no comparison
     if work(out, found, jobs, page):
         swap(out, found, why)
+    else:
+        out.failed = True  # not all of it is published
 
 
 def approve(out: Output, restatement_id: str, why: str) -> None:

@@ -132,7 +132,7 @@ def full_disk(where: Path) -> Iterator[None]:
             raise
         raise StorageFullError(
             "no space left on the device",
-            path=str(where),
+            path=str(getattr(error, "filename", None) or where),
             hint="Free some space there and run the step again: nothing half-written is visible.",
         ) from error
 

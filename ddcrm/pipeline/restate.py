@@ -89,10 +89,10 @@ def restate(settings: Settings, restatement_id: str, *, jobs: int = 2) -> Compar
     What was published since it was planned, and follows from its causes, it takes up. Raises PlanOutdatedError where
     other things have changed, RestatementError where it is not approved, and what the steps raise.
     """
-    from ddcrm.pipeline.record import opened
+    from ddcrm.pipeline.record import recorded
     from ddcrm.warehouse.restate import compare, restatement
 
-    with opened(settings) as ledger, ledger.run("restate", restatement=restatement_id):
+    with recorded(settings, "restate", restatement=restatement_id) as ledger:
         check_open(restatement(ledger.warehouse, restatement_id))
         with locked(restatements_dir(settings) / restatement_id):
             known = restatement(ledger.warehouse, restatement_id)  # as it is after waiting for others

@@ -96,10 +96,21 @@ def database_text(value: Any) -> str | None:
     return str(value)
 
 
+def told_names(names: Sequence[str]) -> tuple[str | int, ...]:
+    """The names as errors may tell them: the number of one that does not look like a name.
+
+    Where a header is missing, values of customers stand in its place.
+    """
+    from ddcrm.contracts.arrived import shown_names
+
+    shown = set(shown_names(names))
+    return tuple(name if name in shown else number for number, name in enumerate(names, 1))
+
+
 def check_names(names: Sequence[str], facts: Mapping[str, Any]) -> None:
     """Raise MalformedDataError for a name that stands twice (in whatever case) or that landing keeps for itself."""
-    seen: dict[str, str] = {}
-    for name in names:
+    seen: dict[str, str | int] = {}
+    for name, told in zip(names, told_names(names), strict=True):
         if name.lower() in RESERVED:
             raise MalformedDataError(
                 f"the source has a column {name!r}, a name that landing keeps for itself",
@@ -110,12 +121,14 @@ def check_names(names: Sequence[str], facts: Mapping[str, Any]) -> None:
         if name.lower() in seen:
             first = seen[name.lower()]
             message = (
-                f"two columns are called {name!r}" if first == name else f"{first!r} and {name!r} differ only in case"
+                f"two columns are called {told!r}" if first == told else f"{first!r} and {told!r} differ only in case"
             )
+            if isinstance(told, int):
+                message = f"the columns {first} and {told} are called the same"
             raise MalformedDataError(
-                message, **facts, column=name, hint="Give each column a name of its own at the source."
+                message, **facts, column=told, hint="Give each column a name of its own at the source."
             )
-        seen[name.lower()] = name
+        seen[name.lower()] = told
 
 
 def expected_columns(contract: Contract) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ddcrm.errors import MalformedDataError
 from ddcrm.sources import csv_precise, csv_quick
-from ddcrm.sources.columns import check_names
+from ddcrm.sources.columns import check_names, told_names
 from ddcrm.sources.csv_precise import Record
 from ddcrm.sources.dialect import Dialect
 
@@ -34,11 +34,13 @@ class CsvFile:
         self._line = dialect.skip_rows + 1
         self._buffer, self._final, self._cut_off = b"", False, False
         self._names: tuple[str, ...] = ()
+        self._told: tuple[str | int, ...] = ()  # what errors call them
         first = self._first_record()
         if first is not None:
             self._check_delimiter(first, expected)
             self._names = self._named(first)
             check_names(self._names, facts | {"row": first.line})
+            self._told = told_names(self._names)
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -120,8 +122,8 @@ class CsvFile:
     def _precise(self, text: str, final: bool) -> tuple[pa.Table, int]:
         hint = "It is the last line, and no line break ends it: was the file cut off?" if self._cut_off else None
         found: list[Record] = []
-        for record in csv_precise.records(text, self._line, self._dialect, self._facts, final, self._names):
-            csv_precise.check_width(record, self._names, self._facts, hint if record.end == len(text) else None)
+        for record in csv_precise.records(text, self._line, self._dialect, self._facts, final, self._told):
+            csv_precise.check_width(record, self._told, self._facts, hint if record.end == len(text) else None)
             found.append(record)
         if not found:
             self._check_length()

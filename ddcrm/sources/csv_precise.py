@@ -24,7 +24,7 @@ class Record:
 
 
 def records(
-    text: str, line: int, dialect: Dialect, facts: dict[str, Any], final: bool, columns: Sequence[str] = ()
+    text: str, line: int, dialect: Dialect, facts: dict[str, Any], final: bool, columns: Sequence[str | int] = ()
 ) -> Iterator[Record]:
     """The records of a text that begins on `line`; blank lines are skipped. `columns` are named in errors.
 
@@ -47,7 +47,7 @@ def records(
         position = record.end
 
 
-def check_width(record: Record, columns: Sequence[str], facts: dict[str, Any], hint: str | None = None) -> None:
+def check_width(record: Record, columns: Sequence[str | int], facts: dict[str, Any], hint: str | None = None) -> None:
     """Raise MalformedDataError for a record with more or fewer fields than columns."""
     found, expected = len(record.fields), len(columns)
     if found == expected:
@@ -100,7 +100,9 @@ def _patterns(dialect: Dialect) -> _Patterns:
 class _Parser:
     """One text, read from any record's start."""
 
-    def __init__(self, text: str, dialect: Dialect, facts: dict[str, Any], final: bool, columns: Sequence[str]) -> None:
+    def __init__(
+        self, text: str, dialect: Dialect, facts: dict[str, Any], final: bool, columns: Sequence[str | int]
+    ) -> None:
         self.text, self.dialect, self.facts, self.final, self.columns = text, dialect, facts, final, columns
         self.patterns = _patterns(dialect)
         self.start, self.line = 0, 1  # of the record

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ddcrm.errors import SettingsError
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
+
+# No wait without an end, for a server or for a network that is gone; each can be set otherwise in the URL.
+_WAITS = {
+    "connect_timeout": "30",  # seconds
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "6",
+    "tcp_user_timeout": "90000",  # milliseconds
+}
+LOCK_TIMEOUT = "60s"  # nobody waits for ever for a table that somebody locks; what reads it is tried again
+
+
+def _patient(url: sa.URL) -> sa.URL:
+    """The URL with a limit to each wait that it does not limit itself."""
+    return url.update_query_dict({name: value for name, value in _WAITS.items() if name not in url.query})
 
 
 @dataclass(frozen=True)
@@ -34,7 +50,7 @@ class Database:
                 f"the secret {self.secret!r} is not the URL of a database",
                 hint="Write it as SQLAlchemy does: postgresql://user:password@host/database.",
             ) from None
-        return url.set(drivername="postgresql+psycopg") if url.get_backend_name() == "postgresql" else url
+        return _patient(url.set(drivername="postgresql+psycopg")) if url.get_backend_name() == "postgresql" else url
 
     @property
     def postgresql(self) -> bool:
@@ -61,10 +77,18 @@ class Database:
         import sqlalchemy as sa
 
         try:
-            return sa.create_engine(self.parts, poolclass=sa.pool.NullPool)
+            engine = sa.create_engine(self.parts, poolclass=sa.pool.NullPool)
         except (sa.exc.NoSuchModuleError, ImportError) as error:
             name = getattr(error, "name", None) or self.parts.drivername
             raise SettingsError(
                 f"the driver of the database is not installed: {name}",
                 hint="Install it beside ddcrm (for MySQL: pip install pymysql, mysql+pymysql://...).",
             ) from None
+        if self.postgresql:
+            sa.event.listen(engine, "connect", _limit_locks)
+        return engine
+
+
+def _limit_locks(connection: Any, _: object) -> None:
+    connection.execute(f"SET lock_timeout TO '{LOCK_TIMEOUT}'")
+    connection.commit()

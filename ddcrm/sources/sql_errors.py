@@ -29,6 +29,7 @@ _KINDS: tuple[tuple[str, type[SourceError], str, str], ...] = (  # by the begin 
     ("42P01", MissingDataError, "the table is not there", "Correct the table in the contract."),
     ("08", SourceUnavailableError, "the connection to the database broke", "Try again."),
     ("53", SourceUnavailableError, "the database is out of resources", "Try again later."),
+    ("55P03", SourceUnavailableError, "somebody locks the table", "Try again once they are done."),
     ("57", SourceUnavailableError, "the database stopped the query", "Try again."),
     ("40", SourceUnavailableError, "the database gave the query up for another one", "Try again."),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ddcrm.sources import sql_connect
 from ddcrm.sources.part import ordinals, part_schema
 from ddcrm.sources.sql_query import Cursor, Query
 
@@ -32,7 +33,7 @@ def read(query: Query, database: Database) -> Iterator[pa.RecordBatch]:
         dbapi.connect(database.libpq) as connection,
         connection.cursor(adbc_stmt_kwargs={"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)}) as cursor,
     ):
-        for name, value in _SESSION.items():
+        for name, value in {**_SESSION, "lock_timeout": sql_connect.LOCK_TIMEOUT}.items():
             cursor.execute(f"SET {name} TO '{value}'")
         cursor.execute(statement(query))
         yield from _batches(cursor.fetch_record_batch(), query)

@@ -69,19 +69,20 @@ def test_ctrl_c_in_the_middle_stops_everything(tmp_path: Path) -> None:
 
 
 def test_an_error_while_the_parts_start_stops_everything(tmp_path: Path) -> None:
-    """PostgreSQL runs, and Airflow is being started, when somebody else's files stand where the company's shall be."""
-    state = tmp_path / "state"
-    foreign = state / "demo/sources/orders.csv"
-    foreign.parent.mkdir(parents=True)
-    foreign.write_text("OrderNo\n1\n")
-    with start(REPOSITORY, state) as demo:
+    """The company's systems answer, and Airflow is being started, when a contract turns out to be unreadable."""
+    project, state = tmp_path / "project", tmp_path / "state"
+    project.mkdir()
+    shutil.copyfile(REPOSITORY / "ddcrm.toml", project / "ddcrm.toml")
+    for name in ("contracts", "expectations", "dags", "plugins"):
+        shutil.copytree(REPOSITORY / name, project / name)
+    (project / "contracts/orders/1.0.0.yaml").write_text("servers: [unclosed")
+    with start(project, state) as demo:
         output, _ = demo.communicate(timeout=180)
     assert demo.returncode == 1, output
-    assert re.search(r"^error: .*/demo/sources holds files that the demo did not make", output, re.MULTILINE), output
+    assert re.search(r"^error: .*orders/1\.0\.0\.yaml", output, re.MULTILINE), output
     assert (state / "postgres/data").is_dir(), "PostgreSQL had been started"
     assert not (state / "postgres/data/postmaster.pid").exists()
     assert [process for process in psutil.process_iter() if knows_of(process, state)] == []
-    assert foreign.read_text() == "OrderNo\n1\n"
 
 
 def knows_of(process: psutil.Process, state: Path) -> bool:

@@ -27,7 +27,6 @@ NET_AMOUNT = (AMOUNT, f"{AMOUNT}, transformLogic: 'CAST(amount AS DECIMAL(18, 2)
 SCHEMES = 'schemes = ["kmeans", "rfm", "value_tier"]'  # the others cost time
 BOOTSTRAPS = "bootstraps = 2"  # twenty cost as much as the rest of a training
 TRAINED = date(2026, 2, 2)
-FEW = 150  # customers of the shop that is trained as of then
 _numbers = count()
 
 
@@ -100,7 +99,7 @@ def live(folder: Path, *changes: tuple[str, str], days: DateRange = DAYS) -> Sho
 
 def trained(folder: Path) -> Shop:
     """A shop of a month, with models for all schemes; the day of their training is published."""
-    shop = Shop(folder, customers=FEW).make()
+    shop = Shop(folder).make()
     segments(shop, BOOTSTRAPS)
     run.ingest(shop.settings, FIRST, TRAINED)
     run.train(shop.settings, TRAINED)

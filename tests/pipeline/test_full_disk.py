@@ -1,4 +1,4 @@
-"""A disk that is full when a day is trained, scored or published: a clear error, and room is all that it takes."""
+"""A disk that is full when a day is ingested, trained or scored: a clear error, and room is all that it takes."""
 
 from __future__ import annotations
 

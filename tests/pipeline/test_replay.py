@@ -13,7 +13,7 @@ import pytest
 from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.pipeline import days as run
 from tests.pipeline.lived import TRAINED, Lived, lived_in
-from tests.pipeline.reading import conformed, ledger, published
+from tests.pipeline.reading import conformed, ledger, published, rows
 from tests.pipeline.shop import Shop, order
 
 WEEK = [TRAINED + timedelta(days=offset) for offset in range(1, 8)]
@@ -39,6 +39,8 @@ def test_the_same_day_twice(shop: Shop) -> None:
     settings = shop.settings
     first = published(settings, WEEK[0]), conformed(settings), ledger(settings)
     assert len(first[0]["customer_scores"]) > 100
+    methods = rows(settings, "SELECT DISTINCT value_method FROM crm.customer_scores WHERE value_method IS NOT NULL")
+    assert ["nbd" in method for (method,) in methods] == [True], "a model speaks, no heuristic"
     run.ingest(settings, WEEK[0])
     run.train(settings, TRAINED)
     run.score(settings, WEEK[:1])

@@ -45,7 +45,7 @@ class Morning:
         words = [str(Path(names.get(word, word)).expanduser()) if word.startswith("~") else names.get(word, word)
                  for word in shlex.split(command)]  # fmt: skip
         result = CliRunner().invoke(app, words[1:], input=answer)
-        assert result.exit_code == 0, f"{command}\n{result.output}"
+        assert result.exit_code == ENDS_WITH.get(command, 0), f"{command}\n{result.output}"
         return result.output
 
     def corrected(self) -> None:
@@ -92,6 +92,7 @@ SAID = {
     "ddcrm restate list": "undone",
     "ddcrm restate show ID": "undone by",
 }
+ENDS_WITH = {'ddcrm restate --yes --why "ticket 4711" --page ~/comparison.html': 1}  # its comparison waits
 
 
 @pytest.fixture

@@ -182,6 +182,20 @@ def test_bad_names(tmp_path: Path, header: str, message: str, column: str) -> No
     assert (error.message, error.row, error.column) == (message, 1, column)
 
 
+@pytest.mark.parametrize(
+    ("data", "message", "column"),
+    [
+        ("7,anna.berg@example.com,anna.berg@example.com\n1,2,3\n", "the columns 2 and 3 are called the same", 3),
+        ("7,2026001,anna.berg@example.com\n1,2\n", "too few fields: 2 instead of 3", 3),
+        ('7,2026001,anna.berg@example.com\n1,2,"x\n', "a quote never closes", 3),
+    ],
+)
+def test_values_in_the_place_of_a_header_are_not_told(tmp_path: Path, data: str, message: str, column: int) -> None:
+    error = failure(tmp_path, data)
+    assert "anna" not in str(error)
+    assert (error.message[: len(message)], error.column) == (message, column)
+
+
 @pytest.mark.parametrize("data", ["", "\n\n", "\ufeff"])
 def test_an_empty_file(tmp_path: Path, data: str) -> None:
     with pytest.raises(MissingDataError) as caught:

@@ -232,6 +232,30 @@ def test_a_connection_that_breaks_in_the_middle(execute: Execute) -> None:
     assert not part.finished
 
 
+def test_a_table_that_somebody_locks_is_not_waited_for_without_an_end(
+    execute: Execute, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ddcrm.sources import sql_connect
+
+    assert sql_connect.LOCK_TIMEOUT == "60s"
+    monkeypatch.setattr(sql_connect, "LOCK_TIMEOUT", "100ms")
+    execute("CREATE TABLE orders AS SELECT 1 AS id")
+    with psycopg.connect(postgres_url.replace("+psycopg", "")) as holder:
+        holder.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(SourceUnavailableError) as caught:
+            read(table())
+    assert caught.value.retryable
+
+
+def test_what_the_url_says_of_waiting_counts(execute: Execute) -> None:
+    from ddcrm.sources.sql_connect import Database
+
+    url = Database("postgresql://h/d?connect_timeout=5", "shop-db").libpq
+    assert "connect_timeout=5&" in f"{url}&"
+    assert "tcp_user_timeout=90000" in url
+    assert Database("mysql+pymysql://h/d", "shop-db").parts.query == {}
+
+
 def test_a_reading_given_up_leaves_no_connection(execute: Execute) -> None:
     execute("CREATE TABLE orders AS SELECT n AS id, repeat('x', 500) AS name FROM generate_series(1, 100000) n")
     [part] = open_source(table(), Settings(), days())
