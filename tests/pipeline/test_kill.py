@@ -1,18 +1,25 @@
-"""SIGKILL at every point that a step reports: run again, all is as if left alone; readers saw no part."""
+"""SIGKILL at every point that a step reports: run again, all is as if left alone; readers saw no part.
+
+One shop is killed at all points of a step, one after the other; others at one point only, and compared at once.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 from ddcrm.settings import Settings
+from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.pipeline import days as run
 from tests.pipeline.forks import differing, in_child, killed_at, points, reader, told, warm
@@ -28,6 +35,7 @@ STEPS: dict[str, Callable[[Settings], None]] = {
     "train": lambda settings: run.train(settings, DAY),
     "score": lambda settings: run.score(settings, [DAY]),
 }
+PLACES = {"ingest": 8, "train": 5, "score": 8}  # at which each time a project as it was before the step is killed
 SEEN = (
     "SELECT (SELECT count(*) FROM crm.current_customer_scores), "
     "(SELECT count(DISTINCT as_of) FROM crm.current_customer_scores), "
@@ -63,11 +71,12 @@ def kill_at_every_point(shop: Shop, alone: Shop, warehouse_url: str, other_wareh
     """Compare, step by step, a shop that is killed at every point with one that is left alone."""
     warm()
     os.environ["DDCRM_WAREHOUSE_URL"] = other_warehouse_url
-    passed, expected = {}, {}
+    passed, expected, before = {}, {}, {}
     for step, work in STEPS.items():
+        before[step] = copied(alone.folder, other_warehouse_url, step)
         passed[step] = points(alone.folder / "points", partial(work, alone.settings))
         expected[step] = told(alone.folder / "state", partial(state, alone.settings))
-    assert sum(map(len, passed.values())) >= 20
+    assert sum(map(len, passed.values())) >= 40
     yesterday, today = (len(published(alone.settings, day)["customer_scores"]) for day in (BEFORE, DAY))
 
     os.environ["DDCRM_WAREHOUSE_URL"] = warehouse_url
@@ -80,3 +89,30 @@ def kill_at_every_point(shop: Shop, alone: Shop, warehouse_url: str, other_wareh
             found = told(shop.folder / "state", partial(state, shop.settings))
             assert differing(found, expected[step]) == set(), step
     assert states == [(yesterday, 1, yesterday, BEFORE), (today, 1, today, DAY)]
+
+    for step, work in STEPS.items():
+        for number, name in enumerate(spread(passed[step], PLACES[step])):
+            folder, url = copied(*before[step], str(number))
+            os.environ["DDCRM_WAREHOUSE_URL"] = url
+            again = partial(work, Shop(folder).settings)
+            assert killed_at(name, again) == signal.SIGKILL, (step, name)
+            assert in_child(again) == 0
+            found = told(folder / "state", partial(state, Shop(folder).settings))
+            assert differing(found, expected[step]) == set(), (step, name)
+
+
+def spread(names: list[str], count: int) -> list[str]:
+    """So many of them, the first and the last among them, and as many between each two."""
+    assert len(names) >= count
+    return [names[place * (len(names) - 1) // (count - 1)] for place in range(count)]
+
+
+def copied(folder: Path, url: str, name: str) -> tuple[Path, str]:
+    """A project and its warehouse as they are now: another folder, and the URL of another database."""
+    parts = make_url(url)
+    other = f"{parts.database}_{name}"
+    with psycopg.connect(Warehouse(url).conninfo, dbname="postgres", autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{other}" TEMPLATE "{parts.database}"')
+    place = folder.with_name(f"{folder.name}_{name}")
+    shutil.copytree(folder, place, symlinks=True)
+    return place, parts.set(database=other).render_as_string(hide_password=False)
