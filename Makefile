@@ -33,7 +33,7 @@ $(STAMP): $(LOCKS) pyproject.toml
 
 # For shells in which Python is told to write none: each task of a DAG, each command would compile the package again.
 compiled: $(STAMP)
-	@$(BIN)/python -m compileall -q ddcrm dags plugins
+	-@$(BIN)/python -m compileall -qq ddcrm dags plugins
 
 demo: compiled  ## the demo company, end to end, with a real Airflow (EXIT=1: stop it when done)
 	@$(BIN)/ddcrm demo $(if $(EXIT),--exit,) $(ARGS)

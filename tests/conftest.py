@@ -102,8 +102,9 @@ def warehouse(warehouse_url: str) -> Iterator[Warehouse]:
 def _database(server: EmbeddedPostgres, template: str = "template1") -> Iterator[str]:
     import psycopg
 
+    from tests.databases import copy_database
+
     name = f"test_{os.getpid()}_{next(_numbers)}"
+    yield copy_database(server.url(), name, template)
     with psycopg.connect(Warehouse(server.url()).conninfo, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield server.url(name)
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")

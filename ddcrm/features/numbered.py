@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.int32]
 _WORD = 8
 _TEXT = 2**31 - 1  # bytes of text that one array of strings may hold
-_ROWS = 2**31 - 1  # that their numbers can count
 _PART_BITS = 16  # parts of some 2^16 rows; at most 2^4 of them, as each is a pass over all rows
 _MOST_BITS = 4
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Fibonacci hashing, Knuth, TAOCP 3, 6.4
@@ -30,7 +29,7 @@ def numbered(keys: pa.ChunkedArray) -> tuple[Numbers, pa.Array]:
     keys: strings (n,) without nulls.
     """
     width = _width(keys)
-    if not width or width * len(keys) > _TEXT or len(keys) > _ROWS:
+    if not width or width * len(keys) > _TEXT:
         return _by_strings(keys)
     words = _words(keys, width)
     code, first = _encoded(words[:, 0] if words.shape[1] == 1 else _mixed(words))

@@ -284,6 +284,16 @@ def test_an_unexpected_error_has_no_traceback_without_debug(shop: Shop, monkeypa
     assert isinstance(result.exception, ZeroDivisionError)
 
 
+@pytest.mark.slow
+def test_run_over_a_gap_says_so(shop: Shop) -> None:
+    segments(shop, SCHEMES)
+    assert run(shop, "ingest", "--date", "2026-01-01")[0] == 0
+    code, said = document(shop, "run", "--from", "2026-01-04", "--to", "2026-01-04")
+    assert (code, [day["as_of"] for day in said["published"]]) == (0, ["2026-01-04"])
+    [warning] = said["warnings"]
+    assert "orders 2026-01-02 and 1 more up to 2026-01-03" in warning["message"]
+
+
 def test_plan_of_nothing_and_of_a_new_version(published: Shop, tmp_path: Path) -> None:
     shop = Shop(Path(shutil.copytree(published.folder, tmp_path / "shop")))
     code, said = document(shop, "plan")

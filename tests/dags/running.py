@@ -7,9 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.airflow_home import CALM, PLUGINS
 from tests.airflow_home import DAGS as DAGS_FOLDER
 from tests.dags.month import BEFORE, BY_LIBRARY, HISTORY, Project, make_company
+from tests.webhook import Posted, webhook
 
 RESTATE = "crm_restate"
 USERS = "admin:admin,vic:viewer,una:user"
@@ -37,7 +36,7 @@ class Running:
     project: Project
     from_start: Project
     warehouse: Warehouse  # the project's
-    alerts: list[dict[str, Any]]
+    alerts: Posted
     variables: Mapping[str, str]
     digests: list[tuple[Any, ...]] = field(default_factory=list)  # of what was published before the correction
     failed: list[str] = field(default_factory=list)  # the tests that did
@@ -107,27 +106,6 @@ def wait(condition: Callable[[], Any], seconds: float = 600, pause: float = 2) -
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(pause)
     return found
-
-
-@contextmanager
-def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A webhook: the connection that leads to it, and what was posted."""
-    posted: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            return
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        values = {"conn_type": "http", "schema": "http", "host": "127.0.0.1", "port": server.server_port}
-        yield json.dumps(values), posted
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")

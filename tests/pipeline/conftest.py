@@ -59,5 +59,5 @@ def lived(postgres_server: EmbeddedPostgres, _template: str) -> Lived:
 
 @pytest.fixture(scope="session")
 def trained_shop(postgres_server: EmbeddedPostgres, _template: str) -> Lived:
-    """A smaller one with a longer history, models for all schemes and one published day; made once, too."""
+    """One with a longer history, models for all schemes and one published day; made once, too."""
     return shared(postgres_server, _template, "trained", trained)

@@ -25,7 +25,6 @@ TRAININGS = [PUBLISHED[0], PUBLISHED[2]]
 AMOUNT = "physicalName: amount, logicalType: number, required: true"
 NET_AMOUNT = (AMOUNT, f"{AMOUNT}, transformLogic: 'CAST(amount AS DECIMAL(18, 2)) - 1'")
 SCHEMES = 'schemes = ["kmeans", "rfm", "value_tier"]'  # the others cost time
-BOOTSTRAPS = "bootstraps = 2"  # twenty cost as much as the rest of a training
 TRAINED = date(2026, 2, 2)
 _numbers = count()
 
@@ -33,15 +32,11 @@ _numbers = count()
 @contextmanager
 def warehouse_of(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     """The name of a new warehouse, a copy of `template`; its URL is in DDCRM_WAREHOUSE_URL inside the block."""
-    import psycopg
-
-    from ddcrm.warehouse.connect import Warehouse
+    from tests.databases import copy_database
 
     name = f"lived_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(Warehouse(server.url()).conninfo, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DDCRM_WAREHOUSE_URL", server.url(name))
+        patch.setenv("DDCRM_WAREHOUSE_URL", copy_database(server.url(), name, template))
         yield name
 
 
@@ -51,13 +46,12 @@ class Lived:
 
     folder: Path
     database: str
-    customers: int
 
     @contextmanager
     def copy(self, server: EmbeddedPostgres, folder: Path) -> Iterator[Shop]:
         """A shop of one's own, with a warehouse of its own in DDCRM_WAREHOUSE_URL."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        shop = Shop(folder, customers=self.customers)
+        shop = Shop(folder)
         shop.rows = shop.history()
         with warehouse_of(server, self.database):
             yield shop
@@ -67,7 +61,7 @@ def lived_in(shop: Shop) -> Lived:
     """The shop as it is now, with the warehouse in DDCRM_WAREHOUSE_URL, to be copied; leave it alone from now on."""
     from sqlalchemy import make_url
 
-    return Lived(shop.folder, make_url(os.environ["DDCRM_WAREHOUSE_URL"]).database or "", shop.customers)
+    return Lived(shop.folder, make_url(os.environ["DDCRM_WAREHOUSE_URL"]).database or "")
 
 
 def shared(server: EmbeddedPostgres, template: str, name: str, make: Callable[[Path], Shop]) -> Lived:
@@ -81,15 +75,14 @@ def shared(server: EmbeddedPostgres, template: str, name: str, make: Callable[[P
         if not made.exists():
             with warehouse_of(server, template):
                 new = lived_in(make(folder / "shop"))
-            made.write_text(f"{new.database} {new.customers}")
-    database, told = made.read_text().split()
-    return Lived(folder / "shop", database, int(told))
+            made.write_text(new.database)
+    return Lived(folder / "shop", made.read_text())
 
 
 def live(folder: Path, *changes: tuple[str, str], days: DateRange = DAYS) -> Shop:
     """A shop with published days; with `changes`, under a version 1.1.0 of the contract from the first day on."""
     shop = Shop(folder).make()
-    segments(shop, SCHEMES, BOOTSTRAPS)
+    segments(shop, SCHEMES)
     if changes:
         version(shop, "1.1.0", FIRST, *changes)
     run.ingest(shop.settings, FIRST, days.last)
@@ -100,7 +93,6 @@ def live(folder: Path, *changes: tuple[str, str], days: DateRange = DAYS) -> Sho
 def trained(folder: Path) -> Shop:
     """A shop of a month, with models for all schemes; the day of their training is published."""
     shop = Shop(folder).make()
-    segments(shop, BOOTSTRAPS)
     run.ingest(shop.settings, FIRST, TRAINED)
     run.train(shop.settings, TRAINED)
     run.score(shop.settings, [TRAINED])

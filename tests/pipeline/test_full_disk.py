@@ -10,7 +10,7 @@ import pytest
 
 from ddcrm.errors import StorageFullError
 from tests.pipeline import days as run
-from tests.pipeline.lived import SCHEMES
+from tests.pipeline.lived import SCHEMES, segments
 from tests.pipeline.reading import rows
 from tests.pipeline.shop import FIRST, Shop
 from tests.pipeline.test_bad_input import fill
@@ -30,8 +30,7 @@ def test_each_step_says_so_and_runs_once_there_is_room(
     monkeypatch.setenv("DDCRM_WAREHOUSE_URL", warehouse_url)
     monkeypatch.setenv("DDCRM_STATE_DIR", str(small_disk))
     shop = Shop(tmp_path / "shop").make()
-    toml = shop.folder / "ddcrm.toml"
-    toml.write_text(f"{toml.read_text()}\n[segments]\n{SCHEMES}\nbootstraps = 2\n")
+    segments(shop, SCHEMES)
     run.ingest(shop.settings, FIRST, date(2026, 1, 17))
     filler = small_disk / "filler"
     for name, step in STEPS.items():

@@ -14,13 +14,12 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
 from ddcrm.settings import Settings
-from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.embedded import EmbeddedPostgres
+from tests.databases import copy_database
 from tests.pipeline import days as run
 from tests.pipeline.forks import differing, in_child, killed_at, points, reader, told, warm
 from tests.pipeline.lived import TRAINED as BEFORE
@@ -109,10 +108,6 @@ def spread(names: list[str], count: int) -> list[str]:
 
 def copied(folder: Path, url: str, name: str) -> tuple[Path, str]:
     """A project and its warehouse as they are now: another folder, and the URL of another database."""
-    parts = make_url(url)
-    other = f"{parts.database}_{name}"
-    with psycopg.connect(Warehouse(url).conninfo, dbname="postgres", autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{other}" TEMPLATE "{parts.database}"')
-    place = folder.with_name(f"{folder.name}_{name}")
+    place, database = folder.with_name(f"{folder.name}_{name}"), str(make_url(url).database)
     shutil.copytree(folder, place, symlinks=True)
-    return place, parts.set(database=other).render_as_string(hide_password=False)
+    return place, copy_database(url, f"{database}_{name}", database)

@@ -8,11 +8,13 @@ import logging
 import socketserver
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from tests.webhook import Posted
+from tests.webhook import webhook as listening
 
 pytestmark = pytest.mark.xdist_group("airflow")
 RUN = {"dag_id": "crm_score", "dag_run_id": "run-1", "partition_key": "2026-03-05", "run_type": "scheduled"}
@@ -20,27 +22,11 @@ MISSED = {"dag_run": RUN, "deadline": {"id": "1", "deadline_time": "2026-03-06T0
 
 
 @pytest.fixture
-def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str | None, dict[str, Any]]]]:
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Posted]:
     """What was posted: path, authorization, body."""
-    posted: list[tuple[str, str | None, dict[str, Any]]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            posted.append((self.path, self.headers["Authorization"], body))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            return
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("AIRFLOW_CONN_DDCRM_ALERTS", json.dumps(
-            {"conn_type": "http", "schema": "http", "host": "127.0.0.1", "port": server.server_port,
-             "password": "t0ken", "extra": {"path": "/hook"}}))  # fmt: skip
+    with listening(password="t0ken", extra={"path": "/hook"}) as (connection, posted):
+        monkeypatch.setenv("AIRFLOW_CONN_DDCRM_ALERTS", connection)
         yield posted
-        server.shutdown()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +15,6 @@ from ddcrm.settings import RestateSettings
 from ddcrm.warehouse import restate, restatements
 from ddcrm.warehouse.connect import Warehouse
 from ddcrm.warehouse.digest import digest_published
-from ddcrm.warehouse.embedded import EmbeddedPostgres
 from ddcrm.warehouse.ledger import Ledger
 from ddcrm.warehouse.publish import publish_day
 from ddcrm.warehouse.records import Batch, Reason, Validation
@@ -27,9 +25,7 @@ from tests.warehouse.restating import (
     EACH,
     WHO,
     all_marked,
-    copy_of,
     days_from,
-    filled,
     ledger_of,
     markers,
     plan_for,
@@ -42,19 +38,6 @@ from tests.warehouse.restating import (
 from tests.warehouse.test_publish import query, staged
 
 DAYS = days_from(3)
-
-
-@pytest.fixture(scope="module")
-def old_days(postgres_server: EmbeddedPostgres, _template: str) -> Iterator[str]:
-    with filled(postgres_server, _template, lambda warehouse: publish(warehouse, DAYS)) as name:
-        yield name
-
-
-@pytest.fixture
-def published(postgres_server: EmbeddedPostgres, old_days: str) -> Iterator[Warehouse]:
-    """A warehouse with all of DAYS published."""
-    with copy_of(postgres_server, old_days) as warehouse:
-        yield warehouse
 
 
 def test_the_days_are_swapped_in_and_back(warehouse: Warehouse) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,16 +12,13 @@ import pytest
 from ddcrm import progress
 from ddcrm.warehouse import restate
 from ddcrm.warehouse.connect import Warehouse
-from ddcrm.warehouse.embedded import EmbeddedPostgres
 from tests.warehouse.days import make_day, no_audit
 from tests.warehouse.restating import (
     ANYTHING,
     EACH,
     WHO,
     all_marked,
-    copy_of,
     days_from,
-    filled,
     ledger_of,
     markers,
     planned,
@@ -38,19 +34,6 @@ STAGING = [*(f"{name} {table}" for table in make_day() for name in ("publish.loa
            "publish.audited", "restate.kept", "restate.staged"]  # fmt: skip
 _forks = multiprocessing.get_context("forkserver")  # imports once, then forks
 _forks.set_forkserver_preload(["tests.warehouse.test_restate_killed", "adbc_driver_postgresql.dbapi", "psycopg"])
-
-
-@pytest.fixture(scope="module")
-def old_days(postgres_server: EmbeddedPostgres, _template: str) -> Iterator[str]:
-    with filled(postgres_server, _template, lambda warehouse: publish(warehouse, DAYS)) as name:
-        yield name
-
-
-@pytest.fixture
-def published(postgres_server: EmbeddedPostgres, old_days: str) -> Iterator[Warehouse]:
-    """A warehouse with all of DAYS published."""
-    with copy_of(postgres_server, old_days) as warehouse:
-        yield warehouse
 
 
 def _stage(warehouse: Warehouse, found: str) -> None:
