@@ -1,11 +1,12 @@
-"""Customers by their keys in memory: a number for each row's customer.
+"""Customers by their keys in memory: an integer for each row's customer.
 
 A table of a million strings is looked up in memory row by row, which costs more than all that is done with the numbers
-afterwards. Keys that are equally long, as ids mostly are, become integers first.
+afterwards. Keys that are equally long, as ids mostly are, differ in a few bits only, and these are an integer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -15,35 +16,44 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Numbers = NDArray[np.int32]
+Words = NDArray[np.uint64]
 _WORD = 8
-_TEXT = 2**31 - 1  # bytes of text that one array of strings may hold
+_ALL = 8 * _WORD
+_ROWS = 2**14  # at once: some 100 KiB for each array, which stay near the processor
 _PART_BITS = 16  # parts of some 2^16 rows; at most 2^4 of them, as each is a pass over all rows
 _MOST_BITS = 4
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Fibonacci hashing, Knuth, TAOCP 3, 6.4
 
 
-def numbered(keys: pa.ChunkedArray) -> tuple[Numbers, pa.Array]:
-    """For each row the number of its customer, and the customers by number: in the order of their first rows.
+def numbered(keys: pa.ChunkedArray, room: int) -> tuple[Words, int]:
+    """For each row a number, equal for equal keys and for no others, and how many bits the numbers have.
 
-    keys: strings (n,) without nulls.
+    keys: strings (n,) without nulls. Keys of equal length that differ in no more bits than there is room for keep those
+    bits; else customers are counted, in whatever order, and their numbers may need more room than there is.
     """
     width = _width(keys)
-    if not width or width * len(keys) > _TEXT:
-        return _by_strings(keys)
-    words = _words(keys, width)
+    if not width:
+        return _counted(*_by_strings(keys))
+    runs = _varying(keys, width)
+    if (bits := sum(count for _, _, count in runs)) <= room:
+        return _packed(keys, width, runs), bits
+    words = np.concatenate([part for _, part in _blocks(keys, width)])
     code, first = _encoded(words[:, 0] if words.shape[1] == 1 else _mixed(words))
     found = words[first]
     if words.shape[1] > 1 and not all(
-        np.array_equal(part, own[code]) for part, own in zip(words.T, found.T, strict=True)
+        np.array_equal(one, own[code]) for one, own in zip(words.T, found.T, strict=True)
     ):
-        return _by_strings(keys)  # two keys with the same digest
-    return code, _strings(found, width)
+        return _counted(*_by_strings(keys))  # two keys with the same digest
+    return _counted(code, len(first))
 
 
-def _by_strings(keys: pa.ChunkedArray) -> tuple[Numbers, pa.Array]:
+def _counted(code: NDArray[np.int32], customers: int) -> tuple[Words, int]:
+    return code.astype(np.uint64), max(customers - 1, 0).bit_length()
+
+
+def _by_strings(keys: pa.ChunkedArray) -> tuple[NDArray[np.int32], int]:
     found = keys.combine_chunks().dictionary_encode()
-    return found.indices.to_numpy(), found.dictionary
+    return found.indices.to_numpy(), len(found.dictionary)
 
 
 def _ends(keys: pa.Array) -> NDArray[np.int32]:
@@ -62,28 +72,57 @@ def _width(keys: pa.ChunkedArray) -> int:
     return width if all((np.diff(ends) == width).all() for ends in chunks) else 0
 
 
-def _words(keys: pa.ChunkedArray, width: int) -> NDArray[np.uint64]:
-    """The bytes of each key as whole words, (n, words)."""
-    found = np.zeros((len(keys), width + -width % _WORD), np.uint8)
+def _blocks(keys: pa.ChunkedArray, width: int) -> Iterator[tuple[int, Words]]:
+    """The bytes of each key as whole words, (rows, words), some rows at a time, and which row is the first of them."""
+    padded = width + -width % _WORD
     at = 0
     for chunk in keys.chunks:
-        if len(chunk):
-            ends = _ends(chunk)
-            text = np.frombuffer(chunk.buffers()[2], np.uint8)[ends[0] : ends[-1]]
-            found[at : at + len(chunk), :width] = text.reshape(len(chunk), width)
-            at += len(chunk)
-    return found.view(np.uint64)
+        if not len(chunk):
+            continue
+        ends = _ends(chunk)
+        text = np.frombuffer(chunk.buffers()[2], np.uint8)[ends[0] : ends[-1]].reshape(len(chunk), width)
+        for begin in range(0, len(chunk), _ROWS):
+            some = text[begin : begin + _ROWS]
+            if padded > width:
+                whole = np.zeros((len(some), padded), np.uint8)
+                whole[:, :width] = some
+                some = whole
+            yield at + begin, some.view(np.uint64)
+        at += len(chunk)
 
 
-def _strings(words: NDArray[np.uint64], width: int) -> pa.Array:
-    import pyarrow as pa
+def _varying(keys: pa.ChunkedArray, width: int) -> list[tuple[int, int, int]]:
+    """Word, first bit and number of bits of each run of bits that are not the same in all keys."""
+    either, both = np.uint64(0), ~np.uint64(0)
+    for _, words in _blocks(keys, width):
+        either = np.bitwise_or.reduce(words, axis=0) | either
+        both = np.bitwise_and.reduce(words, axis=0) & both
+    runs = []
+    for word, bits in enumerate(np.atleast_1d(either ^ both).tolist()):
+        at = 0
+        while bits >> at:
+            at += (bits >> at & -(bits >> at)).bit_length() - 1  # the next one
+            count = (~(bits >> at) & -~(bits >> at)).bit_length() - 1  # how many follow without a gap
+            runs.append((word, at, count))
+            at += count
+    return runs
 
-    text = np.ascontiguousarray(words.view(np.uint8).reshape(len(words), -1)[:, :width])
-    ends = np.arange(len(words) + 1, dtype=np.int32) * width
-    return pa.StringArray.from_buffers(len(words), pa.py_buffer(ends), pa.py_buffer(text))
+
+def _packed(keys: pa.ChunkedArray, width: int, runs: list[tuple[int, int, int]]) -> Words:
+    """The bits that vary, side by side."""
+    found = np.zeros(len(keys), np.uint64)
+    for begin, words in _blocks(keys, width):
+        into, place = found[begin : begin + len(words)], 0
+        for word, at, count in runs:
+            part = words[:, word] >> np.uint64(at)
+            part &= np.uint64((1 << count) - 1)
+            part <<= np.uint64(place)
+            into |= part
+            place += count
+    return found
 
 
-def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _mixed(words: Words) -> Words:
     """A digest of each row."""
     found = np.zeros(len(words), np.uint64)
     for part in words.T:
@@ -92,8 +131,8 @@ def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return found
 
 
-def _encoded(values: NDArray[np.uint64]) -> tuple[Numbers, Numbers]:
-    """Numbers by the order of first appearance, and the first row of each: part by part, two of them at once.
+def _encoded(values: Words) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Numbers of equal values, and the first row of each: part by part, two of them at once.
 
     Equal values are in one part; the look-up of a part is small enough to stay near the processor.
     """
@@ -109,23 +148,21 @@ def _encoded(values: NDArray[np.uint64]) -> tuple[Numbers, Numbers]:
                 code[rows] = numbers + np.int32(known)
                 firsts.append(first)
                 known += len(first)
-    first = np.concatenate(firsts)
-    order = np.argsort(first)
-    place = np.empty(known, np.int32)
-    place[order] = np.arange(known, dtype=np.int32)
     pa.default_memory_pool().release_unused()  # what the look-ups held is kept for others to come, and none do
-    return place[code], first[order]
+    return code, np.concatenate(firsts)
 
 
-def _part_of(values: NDArray[np.uint64], bits: int) -> NDArray[np.uint8]:
+def _part_of(values: Words, bits: int) -> NDArray[np.uint8]:
     if not bits:
         return np.zeros(len(values), np.uint8)
     mixed = values * _MIX
-    mixed >>= np.uint64(64 - bits)
+    mixed >>= np.uint64(_ALL - bits)
     return mixed.astype(np.uint8)
 
 
-def _part_encoded(values: NDArray[np.uint64], inside: NDArray[np.bool_]) -> tuple[Numbers, Numbers, Numbers]:
+def _part_encoded(
+    values: Words, inside: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
     """The rows of a part, their numbers in it, and the first row of each number."""
     import pyarrow as pa
 

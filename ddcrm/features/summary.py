@@ -1,12 +1,15 @@
 """Frequency, recency, tenure and repeat spend from orders in memory: what the models of value learn from, and no more.
 
 The pipeline computes features in the engine, from data of any size; this is for a table of orders that is at hand. The
-columns are those of `purchase_features`, to the bit: customers become numbers, customer and day one sorted integer,
-and money is summed in cents, exactly (ddcrm/features/numbered.py says how customers are told apart).
+columns are those of `purchase_features`, to the bit: customer, day and row become one integer, these are sorted, and
+money is summed in cents, exactly (ddcrm/features/numbered.py says how customers become numbers).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +21,15 @@ from ddcrm.settings import PurchaseSettings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Whole = NDArray[np.integer[Any]]
+Numbers = NDArray[Any]
+Words = NDArray[np.uint64]
+Rows = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+_BITS = 64
+_CORES = 2
+_EPOCH = date(1970, 1, 1)
+_ROWS = 2**15  # at once: what is made of them stays near the processor
+_KINDS = (np.int64, np.int32, np.int32, np.int32, np.float64)
 
 
 def purchase_summary(orders: pa.Table, as_of: date, purchase: PurchaseSettings | None = None) -> pa.Table:
@@ -30,17 +40,25 @@ def purchase_summary(orders: pa.Table, as_of: date, purchase: PurchaseSettings |
     exclude some. The rows stand in the order in which customers first appear. Feed them to `model_times`, or to a model
     whose unit of time is a day.
     """
-    from ddcrm.features.numbered import numbered
+    lines = _counted(orders, as_of, purchase or PurchaseSettings())
+    return _table(lines["customer_key"], *_customers(lines, as_of, (purchase or PurchaseSettings()).counts))
 
-    purchase = purchase or PurchaseSettings()
-    lines = _counted(orders, as_of, purchase)
-    code, customers = numbered(lines["customer_key"])
-    day = _days(lines["event_date"].combine_chunks()) - np.int32(_day_number(as_of))  # 0 is as_of
-    times = _times(code, day, _bought(lines["amount"], purchase.counts), len(customers))
-    cents = _cents(lines["amount"])  # once more: it takes less time than room
-    cents[day <= times["first"][code]] = 0  # repeat spend is that of later days
-    spent = np.bincount(code, cents, len(customers))  # exact up to 2^53
-    return _table(customers, times, spent)
+
+def _customers(lines: pa.Table, as_of: date, counts: str) -> list[Numbers]:
+    """Of each customer: first row, purchase days, days since the first and since the last of them, repeat spend."""
+    sort = _sorted(lines["customer_key"], lines["event_date"])
+    cents = _cents(lines["amount"])
+    bought = _bought(cents, lines["amount"], counts)
+    found: list[Numbers] = [np.empty(len(lines), kind) for kind in _KINDS]  # untouched memory takes no room
+    known = 0
+    with ThreadPoolExecutor(_CORES) as pool:
+        for part in pool.map(lambda some: _of_customers(some, sort, bought, cents), sort.whole_customers()):
+            for column, values in zip(found, part, strict=True):
+                column[known : known + len(values)] = values
+            known += len(part[0])
+    row, count, first, last, spent = (column[:known] for column in found)
+    until = np.int32((as_of - _EPOCH).days - sort.day)
+    return [row, count, until - first, until - last, spent]
 
 
 def _counted(orders: pa.Table, as_of: date, purchase: PurchaseSettings) -> pa.Table:
@@ -70,16 +88,6 @@ def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return (pc.floor_temporal(column, unit="day") if pa.types.is_timestamp(column.type) else column).cast(pa.date32())
 
 
-def _days(column: pa.Array) -> NDArray[np.int32]:
-    import pyarrow as pa
-
-    return column.view(pa.int32()).to_numpy()
-
-
-def _day_number(day: date) -> int:
-    return day.toordinal() - date(1970, 1, 1).toordinal()
-
-
 def _cents(column: pa.ChunkedArray) -> NDArray[np.float64]:
     """Money as cents; 0 where it is unknown."""
     import pyarrow as pa
@@ -97,49 +105,133 @@ def _cents(column: pa.ChunkedArray) -> NDArray[np.float64]:
     return cents
 
 
-def _bought(column: pa.ChunkedArray, counts: str) -> Flags | None:
+def _bought(cents: NDArray[np.float64], column: pa.ChunkedArray, counts: str) -> Flags | None:
     """Whether a line makes its day a purchase day (None: all of them do)."""
     import pyarrow.compute as pc
 
     if counts == "any":
         return None
-    bought: Flags = _cents(column) >= {"positive": 1, "non_negative": 0}[counts]
+    bought: Flags = cents >= {"positive": 1, "non_negative": 0}[counts]
     if column.null_count:
         bought &= pc.is_valid(column).to_numpy()
     return None if bought.all() else bought
 
 
-def _times(code: Whole, day: NDArray[np.int32], bought: Flags | None, n: int) -> dict[str, Whole]:
-    """Purchase days, and the first and last of them, of each customer; first is after all days where there is none."""
-    base = int(day.min(initial=0))
-    bits = (int(day.max(initial=0)) - base + 1).bit_length()
-    key = code.astype(np.int64)
-    key <<= bits
-    key |= day - np.int32(base)
+@dataclass(frozen=True)
+class _Sorted:
+    """Lines by customer and day: numbers of customer, day and row in one, from the first bits to the last."""
+
+    key: Words
+    day: int  # since 1970: day 0 of the key
+    day_bits: int
+    row_bits: int
+    rows: Rows | None  # where there was no room for them in the key
+
+    def part(self, which: slice) -> tuple[Words, Rows]:
+        """Customer and day, and the row."""
+        key = self.key[which]
+        row = (key & _mask(self.row_bits)).astype(np.int64) if self.rows is None else self.rows[which]
+        return key >> np.uint64(self.row_bits), row
+
+    def whole_customers(self) -> Iterator[slice]:
+        """Slices of some _ROWS rows; no customer is in two of them."""
+        begin = 0
+        while begin < len(self.key):
+            last = self.key[min(begin + _ROWS, len(self.key)) - 1] | _mask(self.day_bits + self.row_bits)
+            end = begin + int(np.searchsorted(self.key[begin:], last, side="right"))
+            yield slice(begin, end)
+            begin = end
+
+
+def _sorted(keys: pa.ChunkedArray, dates: pa.ChunkedArray) -> _Sorted:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from ddcrm.features.numbered import numbered
+
+    row_bits = max(len(keys) - 1, 0).bit_length()
+    begin, end = ((day.as_py() or _EPOCH) - _EPOCH for day in pc.min_max(dates).values())
+    day_bits = (end - begin).days.bit_length()
+    key, bits = numbered(keys, _BITS - day_bits - row_bits)
+    fits = bits + day_bits + row_bits <= _BITS
+    at = 0
+    for chunk in dates.chunks:
+        for some in (chunk[start : start + _ROWS] for start in range(0, len(chunk), _ROWS)):
+            part = key[at : at + len(some)]
+            part <<= np.uint64(day_bits)
+            part |= (some.view(pa.int32()).to_numpy() - np.int32(begin.days)).view(np.uint32)
+            if fits:
+                part <<= np.uint64(row_bits)
+                part |= np.arange(at, at + len(some), dtype=np.uint64)
+            at += len(some)
+    if fits:
+        key.sort()
+        return _Sorted(key, begin.days, day_bits, row_bits, None)
+    rows = np.argsort(key, kind="stable")
+    return _Sorted(key[rows], begin.days, day_bits, 0, rows)
+
+
+def _mask(bits: int) -> np.uint64:
+    return np.uint64((1 << bits) - 1)
+
+
+def _of_customers(which: slice, lines: _Sorted, bought: Flags | None, cents: NDArray[np.float64]) -> list[Numbers]:
+    """Of each customer who bought: first row, purchase days, the first and the last of them, spend after the first."""
+    (at, row), day_bits = lines.part(which), lines.day_bits
+    counted = at
     if bought is not None:
-        key = key[bought]
-    key.sort()
-    key = key[np.append(True, key[1:] != key[:-1])[: len(key)]]
-    count = np.bincount(key >> bits, minlength=n)
-    end = np.cumsum(count)
-    some, first, last = count > 0, np.ones(n, np.int32), np.zeros(n, np.int32)
-    for found, at in ((first, (end - count)[some]), (last, end[some] - 1)):
-        found[some] = (key[at] & ((1 << bits) - 1)) + base
-    return {"count": count, "first": first, "last": last}
+        counts = bought[row]
+        begins = _begins(at >> np.uint64(day_bits))
+        some = np.repeat(np.logical_or.reduceat(counts, begins), np.diff(begins, append=len(at)))
+        counted, at, row = at[counts], at[some], row[some]
+    begins = _begins(counted >> np.uint64(day_bits))
+    day = _day_of(counted, day_bits)
+    first, last = day[begins], day[np.append(begins, len(day))[1:] - 1]
+    count = np.add.reduceat(_changed(counted), begins, dtype=np.int32)
+    if bought is not None:
+        begins, day = _begins(at >> np.uint64(day_bits)), _day_of(at, day_bits)
+    later = day > np.repeat(first, np.diff(begins, append=len(at)))
+    spent = np.add.reduceat(cents[row] * later, begins)  # exact up to 2^53
+    return [np.minimum.reduceat(row, begins), count, first, last, spent]
 
 
-def _table(customers: pa.Array, times: dict[str, Whole], spent: NDArray[Any]) -> pa.Table:
+def _day_of(at: Words, day_bits: int) -> NDArray[np.int32]:
+    return (at & _mask(day_bits)).astype(np.int32)
+
+
+def _begins(values: Words) -> Rows:
+    return np.flatnonzero(_changed(values))
+
+
+def _changed(values: Words) -> Flags:
+    """Where a value is not the one before."""
+    found = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=found[1:])
+    return found
+
+
+def _table(
+    keys: pa.ChunkedArray, row: Rows, count: Numbers, tenure: Numbers, recency: Numbers, cents: NDArray[np.float64]
+) -> pa.Table:
+    """Customers in the order of their first rows."""
     import pyarrow as pa
 
-    some = times["count"] > 0
-    count, first, last = (times[name][some] for name in ("count", "first", "last"))
-    again = count > 1
-    mean = np.where(again, np.maximum(spent[some] / 100, 0.0) / np.maximum(count - 1, 1), np.nan)
+    places = max(len(row) - 1, 0).bit_length()
+    key = row.astype(np.uint64) << np.uint64(places)
+    key |= np.arange(len(row), dtype=np.uint64)
+    key.sort()  # faster than argsort
+    order = (key & _mask(places)).astype(np.int64)
+    key >>= np.uint64(places)
+    customers = keys.take(pa.array(key))
+    del key
+    frequency = count[order] - np.int32(1)
+    again = frequency > 0
+    mean = np.where(again, np.maximum(cents[order] / 100, 0.0) / np.maximum(frequency, 1), np.nan)
     columns = {
-        "customer_id": customers if some.all() else customers.filter(pa.array(some)),
-        "frequency": pa.array((count - 1).astype(np.int32)),
-        "recency_days": pa.array((-last).astype(np.int32)),
-        "tenure_days": pa.array((-first).astype(np.int32)),
+        "customer_id": customers,
+        "frequency": pa.array(frequency),
+        "recency_days": pa.array(recency[order]),
+        "tenure_days": pa.array(tenure[order]),
         "repeat_monetary_value": pa.array(mean, mask=~again),
     }
     return pa.table(columns)

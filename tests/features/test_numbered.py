@@ -27,15 +27,22 @@ KEYS = {
 }
 
 
-def expected(keys: list[str]) -> tuple[list[int], list[str]]:
+ROOM = 50
+
+
+def same(numbers: np.ndarray, keys: list[str]) -> bool:
+    """Equal where the keys are, and nowhere else."""
     known: dict[str, int] = {}
-    return [known.setdefault(key, len(known)) for key in keys], list(known)
+    pairs = {(known.setdefault(key, len(known)), number) for key, number in zip(keys, numbers.tolist(), strict=True)}
+    return len(pairs) == len(known) == len({number for _, number in pairs})
 
 
 @pytest.mark.parametrize("keys", KEYS.values(), ids=KEYS)
-def test_each_customer_has_a_number_in_the_order_of_the_first_rows(keys: list[str]) -> None:
-    codes, customers = numbered(pa.chunked_array([keys], pa.string()))
-    assert (codes.tolist(), customers.to_pylist()) == expected(keys)
+@pytest.mark.parametrize("room", [0, 5, ROOM])
+def test_each_customer_has_a_number(keys: list[str], room: int) -> None:
+    numbers, bits = numbered(pa.chunked_array([keys], pa.string()), room)
+    assert same(numbers, keys)
+    assert max(numbers.tolist(), default=0) < 2**bits
 
 
 @pytest.mark.parametrize("keys", KEYS.values(), ids=KEYS)
@@ -43,20 +50,31 @@ def test_each_customer_has_a_number_in_the_order_of_the_first_rows(keys: list[st
 def test_many_rows_are_numbered_part_by_part(keys: list[str], most_bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PART_BITS", 0)
     monkeypatch.setattr(module, "_MOST_BITS", most_bits)
-    codes, customers = numbered(pa.chunked_array([keys], pa.string()))
-    assert (codes.tolist(), customers.to_pylist()) == expected(keys)
+    numbers, bits = numbered(pa.chunked_array([keys], pa.string()), 0)
+    assert same(numbers, keys)
+    assert bits <= (len(set(keys)) or 1).bit_length()
 
 
-@pytest.mark.parametrize("keys", [KEYS["of five bytes"], KEYS["UUIDs"]], ids=["integers", "digests"])
-def test_slices_are_read_from_where_they_begin(keys: list[str]) -> None:
-    parts = pa.chunked_array([keys[:500], [], keys[500:]], pa.string())
-    codes, customers = numbered(parts[7:-3])
-    assert (codes.tolist(), customers.to_pylist()) == expected(keys[7:-3])
+@pytest.mark.parametrize("kind", ["of five bytes", "UUIDs", "beyond ASCII"])
+@pytest.mark.parametrize("room", [0, ROOM])
+def test_slices_and_blocks_are_read_from_where_they_begin(
+    kind: str, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ROWS", 70)
+    parts = pa.chunked_array([KEYS[kind][:500], [], KEYS[kind][500:]], pa.string())
+    numbers, _ = numbered(parts[7:-3], room)
+    assert same(numbers, KEYS[kind][7:-3])
+
+
+def test_only_the_bits_that_differ_are_kept() -> None:
+    """Of C0000000 to C0000009 the last four bits of the last letter: 0 to 9."""
+    numbers, bits = numbered(pa.chunked_array([[f"C000000{digit}" for digit in range(10)]], pa.string()), 4)
+    assert (numbers.tolist(), bits) == (list(range(10)), 4)
 
 
 def test_long_keys_with_the_same_digest_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(module, "_mixed", lambda words: asked.append(len(words)) or words[:, 0])  # the first 8 bytes
-    codes, customers = numbered(pa.chunked_array([KEYS["UUIDs"]], pa.string()))
-    assert (codes.tolist(), customers.to_pylist()) == expected(KEYS["UUIDs"])
+    numbers, _ = numbered(pa.chunked_array([KEYS["UUIDs"]], pa.string()), 0)
+    assert same(numbers, KEYS["UUIDs"])
     assert asked == [3_000]

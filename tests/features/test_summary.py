@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from ddcrm.features import summary
 from ddcrm.features.purchases import purchase_features
 from ddcrm.features.summary import purchase_summary
 from ddcrm.settings import PurchaseSettings
@@ -68,6 +69,29 @@ def test_chunks_and_slices_change_nothing() -> None:
     assert purchase_summary(pieces, AS_OF).equals(purchase_summary(lines, AS_OF))
     part = purchase_summary(lines.slice(500, 900), AS_OF)
     pd.testing.assert_frame_equal(frame(part), by_engine(lines.slice(500, 900), PurchaseSettings()), check_exact=True)
+
+
+@pytest.mark.parametrize("counts", ["positive", "any"])
+@pytest.mark.parametrize("small", [{"_ROWS": 16}, {"_BITS": 22}, {"_BITS": 22, "_ROWS": 16}, {"_CORES": 1}])
+def test_blocks_and_numbers_without_room_for_the_row_change_nothing(
+    counts: Any, small: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines, purchase = orders(), PurchaseSettings(counts=counts)
+    expected = purchase_summary(lines, AS_OF, purchase)
+    for name, value in small.items():
+        monkeypatch.setattr(summary, name, value)
+    assert purchase_summary(lines, AS_OF, purchase).equals(expected)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_customers_stand_in_the_order_of_their_first_rows(seed: int) -> None:
+    """Whichever line is the first, one of a return or of no purchase, too; against a loop over the rows."""
+    lines = orders(60, seed)
+    found = purchase_summary(lines, AS_OF)["customer_id"].to_pylist()
+    rows = zip(lines["customer_key"].to_pylist(), lines["event_date"].to_pylist(), strict=True)
+    known = dict.fromkeys(key for key, day in rows if key and day <= AS_OF)
+    assert found == [key for key in known if key in set(found)]
+    assert len(found) > 20
 
 
 def test_of_a_time_the_day_counts() -> None:
