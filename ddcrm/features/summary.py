@@ -93,6 +93,8 @@ def _cents(column: pa.ChunkedArray) -> NDArray[np.float64]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_integer(column.type):
+        column = column.cast(pa.decimal128(22, 2))  # any of 64 bits
     money = column.cast(pa.decimal128(18, 2))
     cents = np.empty(len(money), np.float64)
     at = 0

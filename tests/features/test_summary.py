@@ -103,6 +103,14 @@ def test_of_a_time_the_day_counts() -> None:
         assert purchase_summary(timed, AS_OF).equals(purchase_summary(lines, AS_OF))
 
 
+@pytest.mark.parametrize("kind", [pa.int64(), pa.uint64(), pa.int16(), pa.float64()])
+def test_amounts_of_other_types_are_money_too(kind: pa.DataType) -> None:
+    whole = [int(value) for value in np.random.default_rng(3).integers(0, 200, 3000)]
+    expected = orders().set_column(3, "amount", pa.array([Decimal(value) for value in whole], pa.decimal128(18, 2)))
+    found = orders().set_column(3, "amount", pa.array(whole, kind))
+    assert purchase_summary(found, AS_OF).equals(purchase_summary(expected, AS_OF))
+
+
 def test_nobody_bought_anything() -> None:
     lines = orders().slice(0, 0)
     assert purchase_summary(lines, AS_OF).num_rows == 0
