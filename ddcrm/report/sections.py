@@ -96,10 +96,17 @@ def _scheme(day: PublishedDay, scheme: str) -> Section:
     moves = day.of("migration", scheme)
     known = any(row["from_segment"] != NEW for row in moves)
     if known:
-        figures.append(segment_figures.migration(moves, scheme))
+        figures.append(segment_figures.migration(moves, scheme, _names(scheme)))
     rows = [[_text(name, row[name]) for name in _PROFILE] for row in day.of("profiles", scheme)]
     words = [] if known else ["The day before has no segments of this scheme: nobody has come from another one."]
     return Section(f"Segments: {scheme}", words, figures, [Table([name.replace("_", " ") for name in _PROFILE], rows)])
+
+
+def _names(scheme: str) -> tuple[str, ...]:
+    """The segments of a scheme, best first; none where a model names them."""
+    from ddcrm.scoring.schemes import SCHEMES
+
+    return (SCHEMES[scheme].names or ()) if scheme in SCHEMES else ()
 
 
 def business_section(day: PublishedDay) -> Section:

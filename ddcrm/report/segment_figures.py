@@ -79,13 +79,17 @@ def _sizes(names: Sequence[str], counts: Sequence[int], title: str) -> Figure:
 
 
 @styled
-def migration(rows: Rows, scheme: str) -> Figure:
+def migration(rows: Rows, scheme: str, order: Sequence[str] = ()) -> Figure:
     """Customers who went from one segment to another since the day before; rows: from_segment, to_segment, customers.
 
-    Shares are of the segment that they come from, so that small segments can be read beside large ones.
+    Shares are of the segment that they come from, so that small segments can be read beside large ones. The segments
+    stand in `order`, those that are not in it behind, by name.
     """
-    sources = sorted({row["from_segment"] for row in rows})
-    targets = sorted({row["to_segment"] for row in rows})
+    place = {name: number for number, name in enumerate(order)}
+    sources, targets = (
+        sorted({row[end] for row in rows}, key=lambda name: (place.get(name, len(place)), name))
+        for end in ("from_segment", "to_segment")
+    )
     counts = np.zeros((len(sources), len(targets)))
     for row in rows:
         counts[sources.index(row["from_segment"]), targets.index(row["to_segment"])] += row["customers"]
@@ -93,7 +97,7 @@ def migration(rows: Rows, scheme: str) -> Figure:
     shares = np.divide(100 * counts, totals, out=np.full_like(counts, np.nan), where=counts > 0)
     size = 1.6 + 0.34 * len(sources)
     made, axes = figure(f"Migration in {scheme} since the day before", height=max(size, 3))
-    image = heat_map(axes, shares, sources, targets, "{:.1f}")
+    image = heat_map(axes, shares, sources, targets, "{:.1f}", most=100)
     axes.tick_params(axis="x", rotation=40)
     for label in axes.get_xticklabels():
         label.set_horizontalalignment("right")
@@ -119,7 +123,8 @@ def cohorts(rows: Rows) -> Figure:
     labels = [f"{name:%Y-%m} ({sizes[name]:,})" for name in names]
     made, axes = figure("Retention by month of first purchase, %", width=WIDE if months > 12 else WIDTH,
                         height=1.4 + 0.25 * len(names))  # fmt: skip
-    image = heat_map(axes, values, labels, [str(n + 1) for n in range(months)], "{:.0f}")
+    image = heat_map(axes, values, labels, [str(n + 1) for n in range(months)], "{:.0f}",
+                     most=max(np.nanmax(values, initial=0), 1))  # fmt: skip
     labelled(axes, "months since the first purchase", "cohort (customers)")
     made.colorbar(image, ax=axes, label="% who bought")
     return made

@@ -68,21 +68,29 @@ def labelled(axes: Axes, x: str, y: str) -> None:
     axes.set_ylabel(y)
 
 
-def heat_map(axes: Axes, values: Any, rows: Sequence[str], columns: Sequence[str], form: str | None = None) -> Any:
+def heat_map(
+    axes: Axes,
+    values: Any,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    form: str | None = None,
+    most: float | None = None,
+) -> Any:
     """A matrix as colours, the first row on top, its cells labelled with `form` (None: not at all); returns the image.
 
-    NaN cells stay empty.
+    NaN cells stay empty. The colours go from 0 to `most`, or from the least value to the greatest.
     """
     import numpy as np
 
     values = np.asarray(values, dtype=float)
     axes.grid(visible=False)
-    image = axes.imshow(np.ma.masked_invalid(values), cmap=SEQUENTIAL, aspect="auto")
+    image = axes.imshow(np.ma.masked_invalid(values), cmap=SEQUENTIAL, aspect="auto",
+                        vmin=None if most is None else 0.0, vmax=most)  # fmt: skip
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)
     if form is None or not np.isfinite(values).any():
         return image
-    middle = (np.nanmax(values) + np.nanmin(values)) / 2
+    middle = sum(image.get_clim()) / 2
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
             shade = "black" if value > middle else "white"

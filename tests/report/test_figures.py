@@ -148,6 +148,18 @@ def test_migration_is_a_share_of_those_who_were_there() -> None:
     named(segment_figures.migration(everybody, "value_tier"))
 
 
+def test_segments_stand_in_their_order_and_whole_shares_in_one_colour() -> None:
+    """One segment alone, from which nobody went, is at the end of the colours, not in their middle."""
+    rows = [{"from_segment": a, "to_segment": b, "customers": 5}
+            for a, b in (("new", "gold"), ("gold", "gold"), ("platinum", "gold"), ("gold", "platinum"))]  # fmt: skip
+    axes = segment_figures.migration(rows, "value_tier", ("platinum", "gold")).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["platinum", "gold", "new"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["platinum", "gold"]
+    stayed = segment_figures.migration(rows[1:2], "value_tier").axes[0]
+    assert stayed.images[0].get_clim() == (0, 100)
+    assert [text.get_color() for text in stayed.texts] == ["black"]  # on the brightest colour
+
+
 def test_cohorts_leave_the_first_month_away() -> None:
     rows = [
         {"cohort": date(2026, 5, 1), "months_since": n, "customers": 40, "retention": share}
