@@ -42,9 +42,9 @@ def choose(measured: Mapping[str, Measures], simple_first: Sequence[str], barred
     heuristic = min(HEURISTICS, key=lambda name: (_rmse(measured[name]), simple_first.index(name)))
     out = {**{name: why for name in measured if (why := _unfit(name, measured, heuristic))}, **barred}
     there = [name for name in simple_first if name in measured and name not in out]
-    least = min(_rmse(measured[name]) for name in there)
-    winner = next(name for name in there if _rmse(measured[name]) <= least * (1 + TIE))
-    return Decision(winner, winner not in HEURISTICS, _reason(winner, heuristic, measured), out)
+    best = min(there, key=lambda name: _rmse(measured[name]))
+    winner = next(name for name in there if _rmse(measured[name]) <= _rmse(measured[best]) * (1 + TIE))
+    return Decision(winner, winner not in HEURISTICS, _reason(winner, best, heuristic, measured), out)
 
 
 def _unfit(name: str, measured: Mapping[str, Measures], heuristic: str) -> str | None:
@@ -60,11 +60,12 @@ def _unfit(name: str, measured: Mapping[str, Measures], heuristic: str) -> str |
     return None
 
 
-def _reason(winner: str, heuristic: str, measured: Mapping[str, Measures]) -> str:
-    mine, plain = _rmse(measured[winner]), _rmse(measured[heuristic])
+def _reason(winner: str, best: str, heuristic: str, measured: Mapping[str, Measures]) -> str:
+    mine, least, plain = (_rmse(measured[name]) for name in (winner, best, heuristic))
+    tied = f" ({best} {least:.2f}: no more than {TIE:.0%} better, and less simple)" if least < mine else ""
     if winner in HEURISTICS:
-        return f"no model beats the plain heuristic: RMSE of spend {mine:.2f} with {winner}"
-    return f"RMSE of spend {mine:.2f}, {heuristic} {plain:.2f}"
+        return f"no model beats the plain heuristic: RMSE of spend {mine:.2f} with {winner}{tied}"
+    return f"RMSE of spend {mine:.2f}, {heuristic} {plain:.2f}{tied}"
 
 
 def _rmse(measures: Measures) -> float:

@@ -22,10 +22,14 @@ def test_the_lowest_rmse_wins_and_beats_the_better_heuristic() -> None:
 
 
 def test_of_equally_good_ones_the_simplest_speaks() -> None:
-    assert (
-        choose({**PLAIN, "bgnbd": one(15.1), "pareto_nbd": one(15), "forest": one(14.99)}, ORDER, {}).method == "bgnbd"
+    found = choose({**PLAIN, "bgnbd": one(15.1), "pareto_nbd": one(15), "forest": one(14.99)}, ORDER, {})
+    assert found.method == "bgnbd"
+    assert found.reason == (
+        "RMSE of spend 15.10, rate_so_far 20.00 (forest 14.99: no more than 1% better, and less simple)"
     )
-    assert choose({**PLAIN, "bgnbd": one(19.9)}, ORDER, {}).method == "rate_so_far"
+    plain = choose({**PLAIN, "bgnbd": one(19.9)}, ORDER, {})
+    assert plain.method == "rate_so_far"
+    assert plain.reason.endswith("20.00 with rate_so_far (bgnbd 19.90: no more than 1% better, and less simple)")
 
 
 def test_where_no_model_beats_it_the_heuristic_speaks_and_it_is_said() -> None:
