@@ -138,7 +138,7 @@ def _customers(days: ibis.Table, as_of: date) -> ibis.Table:
         items=days["items"].sum(),
         first_channel=days.channel.argmin(days.bought_on, where=days.bought & days.channel.notnull()),
         last_channel=days.channel.argmax(days.bought_on, where=days.bought & days.channel.notnull()),
-        first_spend=days.net.argmin(days.bought_on, where=days.bought),
+        first_spend=days.net.fill_null(0).argmin(days.bought_on, where=days.bought),
         **{f"spend_{n}d": days.net.sum(where=within(days.event_date, as_of, n)).fill_null(0) for n in WINDOWS},
         **{f"purchase_days_{n}d": days.bought_on.count(where=within(days.event_date, as_of, n)) for n in COUNTED},
     )

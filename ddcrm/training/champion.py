@@ -13,7 +13,7 @@ from ddcrm.scoring.forecast import REGRESSION
 from ddcrm.scoring.heuristics import HEURISTICS
 from ddcrm.settings import PurchaseSettings, ValueSettings
 from ddcrm.training.backtest import Holdout, Measured, run
-from ddcrm.training.choose import CRITERION, Decision, choose
+from ddcrm.training.choose import CRITERION, NONE_BETTER, Decision, choose
 from ddcrm.training.fit import PURCHASE_MODELS, REGRESSIONS, Fitted
 from ddcrm.training.intervals import NOTHING, Evidence, bands
 from ddcrm.training.methods import SIMPLE_FIRST, methods
@@ -93,7 +93,7 @@ def fitted(test: BackTest, purchase: PurchaseSettings) -> Fitted:
     notes = [f"speaks: {test.champion.method}; {test.decision.reason}", f"what counts: {_COUNTS[purchase.counts]}"]
     notes.append(_judged(test))
     if not test.decision.beats_heuristic:
-        notes.append("a plain heuristic is published: no model was better on the holdout")
+        notes.append(f"a plain heuristic is published: {NONE_BETTER}")
     parameters = {"backtest": test.as_dict(), "versions": test.champion.versions}
     return Fitted(test.champion, len(test.holdout.spend), parameters=parameters, metrics=_flat(test.measured),
                   notes=tuple(notes))  # fmt: skip

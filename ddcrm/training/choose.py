@@ -22,6 +22,7 @@ CRITERION = (
     f"{BIAS:.0%} of the truth, or nearer than the better heuristic's, and it must find {FOUND:.0%} of what that one "
     "finds of the true top tenth"
 )
+NONE_BETTER = f"no model that may speak is more than {TIE:.0%} better than the plain heuristic"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def _reason(winner: str, best: str, heuristic: str, measured: Mapping[str, Measu
     mine, least, plain = (_rmse(measured[name]) for name in (winner, best, heuristic))
     tied = f" ({best} {least:.2f}: no more than {TIE:.0%} better, and less simple)" if least < mine else ""
     if winner in HEURISTICS:
-        return f"no model beats the plain heuristic: RMSE of spend {mine:.2f} with {winner}{tied}"
+        return f"{NONE_BETTER}: RMSE of spend {mine:.2f} with {winner}{tied}"
     return f"RMSE of spend {mine:.2f}, {heuristic} {plain:.2f}{tied}"
 
 

@@ -35,7 +35,10 @@ def test_of_equally_good_ones_the_simplest_speaks() -> None:
 def test_where_no_model_beats_it_the_heuristic_speaks_and_it_is_said() -> None:
     found = choose({**PLAIN, "bgnbd": one(25), "pareto_nbd": one(21)}, ORDER, {})
     assert (found.method, found.beats_heuristic) == ("rate_so_far", False)
-    assert "no model beats the plain heuristic" in found.reason
+    assert found.reason.startswith("no model that may speak is more than 1% better than the plain heuristic: ")
+    barred = choose({**PLAIN, "bgnbd": one(10, 0.3)}, ORDER, {})
+    assert (barred.method, list(barred.barred)) == ("rate_so_far", ["bgnbd"])
+    assert barred.reason == found.reason  # of who may not speak it says nothing
 
 
 def test_a_constant_zero_can_t_win_however_small_its_error() -> None:
