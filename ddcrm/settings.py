@@ -67,7 +67,7 @@ class ValueSettings(_Group):
     horizon_days: int = Field(365, ge=1)
     horizon: str = ""  # in its place: "12 months" of the calendar from as_of, "52 weeks", "90 days"
     discount_rate_annual: float = Field(0.10, ge=0, lt=1)
-    unit_days: float = Field(7.0, gt=0)  # the models' time unit: 7 days, a week
+    unit_days: float = Field(7.0, gt=0, allow_inf_nan=False)  # the models' time unit: 7 days, a week
     margin: Decimal | None = Field(None, ge=0, le=1)  # profit as a share of revenue, for order lines without a cost
     min_customers: int = Field(50, ge=2)
     min_repeat_customers: int = Field(20, ge=2)
@@ -81,6 +81,13 @@ class ValueSettings(_Group):
             return str(Period.parse(text)) if text else ""
         except SettingsError as error:
             raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def _one_horizon(self) -> ValueSettings:
+        if self.horizon and "horizon_days" in self.model_fields_set:
+            raise ValueError(f"horizon {self.horizon!r} stands in the place of horizon_days {self.horizon_days}; "
+                             "give one of the two")  # fmt: skip
+        return self
 
     def at(self, as_of: date) -> ValueSettings:
         """The same with the days that the horizon has from the end of `as_of`."""

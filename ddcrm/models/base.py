@@ -210,14 +210,14 @@ class LikelihoodModel(Inference, BaseEstimator):
         self.log_likelihood_, self.n_customers_ = found.value, likelihood.total_weight
         self.converged_, self.n_iter_, self.message_ = True, found.n_iter, found.message
         self._remember_features(X)
-        self._remember_rows(columns)
+        self._remember_rows(columns, weight)
         return self
 
     @classmethod
     def with_parameters(cls, **parameters: float) -> Self:
         """The model with these parameters, as if it had learned them, but without their precision.
 
-        Raises ModelError unless each parameter is named, finite and positive.
+        Raises ModelError unless each parameter is named, finite and positive, and `fit` would keep them.
         """
         if set(parameters) != set(cls._parameters):
             raise invalid(cls._model, f"its parameters are {', '.join(cls._parameters)}, not {', '.join(parameters)}")
@@ -226,6 +226,7 @@ class LikelihoodModel(Inference, BaseEstimator):
             if not (np.isfinite(parameters[name]) and parameters[name] > 0):
                 raise invalid(cls._model, f"{name} is {parameters[name]}; it must be finite and positive")
             setattr(model, f"{name}_", float(parameters[name]))
+        model._check(np.array(model._fitted()))
         return model
 
     @property
@@ -263,9 +264,9 @@ class LikelihoodModel(Inference, BaseEstimator):
             setattr(self, f"{name}_", float(value))
 
     def _check(self, parameters: Floats) -> None:
-        """Raise ModelError where a maximum was found that the model can't work with."""
+        """Raise ModelError for parameters that the model can't work with, though they are positive."""
 
-    def _remember_rows(self, columns: list[Floats]) -> None:
+    def _remember_rows(self, columns: list[Floats], weight: Floats) -> None:
         """Keep what else a model tells of the rows it was fitted on."""
 
     def _insufficient(self, reason: str) -> InsufficientDataError:

@@ -24,11 +24,11 @@ from ddcrm.models.base import (
     levels_of,
 )
 from ddcrm.models.bgbb_likelihood import BgBbLikelihood, Histories, log_rising
-from ddcrm.models.btyd import BuyTillYouDie, check_up_to, tenures_of
+from ddcrm.models.btyd import MOST_COUNTED, BuyTillYouDie, check_up_to, tenures_of
 from ddcrm.models.optimise import Likelihood
 
 _NEGLIGIBLE = 40.0  # exp(-40): what comes after is discounted to nothing
-_MOST_AHEAD = 10_000_000
+_MOST_CELLS = 100_000_000  # of a table of opportunities by purchases
 
 
 class BetaGeometricBetaBinomial(BuyTillYouDie):
@@ -87,7 +87,7 @@ class BetaGeometricBetaBinomial(BuyTillYouDie):
         alpha, beta, _, _ = self._fitted()
         times = np.asarray(t, dtype=np.float64)
         check_frequency(times.ravel(), self._model, "t")
-        stays = self._stays(0, int(times.max(initial=0)))
+        stays = self._stays(0, self._number(times.max(initial=0)))
         return alpha / (alpha + beta) * np.concatenate([[0.0], np.cumsum(stays)])[times.astype(np.int64)]
 
     def count_probabilities(self, t: float, up_to: int) -> Floats:
@@ -96,7 +96,12 @@ class BetaGeometricBetaBinomial(BuyTillYouDie):
         Fader, Hardie & Shang (2010), eq. 8. Raises ModelError unless t and up_to count something.
         """
         alpha, beta, gamma, delta = self._fitted()
-        n, x = self._number(t), np.arange(check_up_to(up_to, self._model) + 1)[:, None]
+        n, most = self._number(t), check_up_to(up_to, self._model)
+        if (n + 1) * (most + 1) > _MOST_CELLS:
+            raise invalid(
+                self._model, f"{t:g} opportunities and up_to {up_to:g} make a table of more than {_MOST_CELLS:,}"
+            )
+        x = np.arange(most + 1)[:, None]
         there = np.arange(n + 1)[None, :]  # of so many opportunities the customer was there
         missed = np.maximum(there - x, 0)
         ways = gammaln(there + 1.0) - gammaln(x + 1.0) - gammaln(missed + 1.0)
@@ -134,7 +139,7 @@ class BetaGeometricBetaBinomial(BuyTillYouDie):
         alpha, beta, _, _ = self._fitted()
         columns = self._read(X)
         check_amounts(np.array([rate], dtype=np.float64), "rate", self._model)
-        ahead = self._number(self._horizon(rate) if t == np.inf else t)
+        ahead = self._ahead(rate, t)
         count = levels_of(columns[2])
         discount = np.exp(-rate * np.arange(1.0, ahead + 1))
         later = np.array([np.einsum("i,i", discount, self._stays(int(n), ahead)) for n in count.values])
@@ -164,15 +169,19 @@ class BetaGeometricBetaBinomial(BuyTillYouDie):
         _, _, gamma, delta = self._fitted()
         return np.exp(np.cumsum(np.log1p(-gamma / (gamma + delta + n + np.arange(ahead)))))
 
-    def _horizon(self, rate: float) -> float:
-        if not rate * _MOST_AHEAD > _NEGLIGIBLE:
+    def _ahead(self, rate: float, t: float) -> int:
+        """The opportunities to sum over: `t`, or as many as are not discounted to nothing; raises ModelError."""
+        ends = rate * MOST_COUNTED > _NEGLIGIBLE
+        if t == np.inf and not ends:
             raise invalid(self._model, f"rate is {rate}: over all future there is no end to the sum", "Give a t.")
-        return float(np.ceil(_NEGLIGIBLE / rate))
+        beyond = t > MOST_COUNTED and t == np.floor(t)  # also inf
+        return int(np.ceil(_NEGLIGIBLE / rate)) if ends and beyond else self._number(t)
 
     def _number(self, t: float) -> int:
         """A number of opportunities; raises ModelError."""
-        if not (np.isfinite(t) and t >= 0 and t == np.floor(t)):
-            raise invalid(self._model, f"t is {t}; it counts opportunities: a whole number from 0")
+        if not (0 <= t <= MOST_COUNTED and t == np.floor(t)):
+            reason = f"t is {t}; it counts opportunities: a whole number from 0 to {MOST_COUNTED:,}"
+            raise invalid(self._model, reason)
         return int(t)
 
     def _histories(self, columns: list[Floats]) -> Histories:

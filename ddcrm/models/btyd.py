@@ -17,6 +17,7 @@ from ddcrm.models.base import Floats, LikelihoodModel, RandomState, check_amount
 
 _TIDY = 40.0  # exp(-40): what comes after is discounted to nothing
 _SLOWEST = 1e-300  # a rate drawn below it may have become 0
+MOST_COUNTED = 10_000_000  # purchases or opportunities that a table may have a place for
 _NODES = 8  # and more the longer the horizon: leaves a relative error below 1e-8
 
 
@@ -99,9 +100,9 @@ def tenures_of(tenure: ArrayLike, model: str) -> Floats:
 
 
 def check_up_to(up_to: int, model: str) -> int:
-    """The greatest count of purchases; raises ModelError unless it is a whole number from 0."""
-    if up_to != int(up_to) or up_to < 0:
-        raise invalid(model, f"up_to is {up_to}; it must be a whole number from 0")
+    """The greatest count of purchases; raises ModelError unless it is a whole number that a table may hold."""
+    if not (0 <= up_to <= MOST_COUNTED and up_to == int(up_to)):
+        raise invalid(model, f"up_to is {up_to}; it must be a whole number from 0 to {MOST_COUNTED:,}")
     return int(up_to)
 
 

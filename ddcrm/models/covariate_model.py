@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ddcrm.errors import ModelError
 from ddcrm.models.base import (
     Floats,
     Levels,
@@ -126,11 +127,23 @@ class CovariateModel(BuyTillYouDie):
 
     def _design(self) -> Design:
         given = {"purchase": self.purchase_covariates, "dropout": self.dropout_covariates}
+        self._check_unchanged(given)
         for process, names in given.items():
             if isinstance(names, str) or len(set(names)) < len(names) or set(names) & set(self._columns):
                 reason = f"{process}_covariates is {names!r}, not a list of different columns beside the model's own"
                 raise invalid(self._model, reason)
         return Design.of_processes(given, self._moves, self._parameters)
+
+    def _check_unchanged(self, given: Mapping[str, Sequence[str]]) -> None:
+        """Raise ModelError where set_params changed the covariates after the fit: coefficients would be lost."""
+        for process, names in given.items():
+            learned = getattr(self, f"{process}_coefficients_", None)
+            if learned is not None and list(learned) != list(names):
+                reason = f"it was fitted with {process}_covariates {list(learned)}, which now are {list(names)}"
+                hint = "Fit it again, or set those with which it was fitted."
+                raise ModelError(
+                    "The model was fitted with other covariates", model=self._model, reason=reason, hint=hint
+                )
 
     def _features(self) -> tuple[str, ...]:
         return (*self._columns, *self._design().columns)

@@ -92,11 +92,12 @@ class DensitySegments(ClusterSegments):
         if self.method not in ("hdbscan", "dbscan"):
             raise invalid(_MODEL, f"there is no method {self.method!r}: hdbscan, dbscan")
         values = self._read(X)
-        scale = Scale.of(values)
-        scaled = scale.apply(self._sample(values, self.sample))
-        if len(scaled) <= 2 * self.min_samples:
+        sampled = self._sample(values, self.sample)
+        if len(sampled) <= 2 * self.min_samples:
             reason = f"{len(values)} customers, not more than twice min_samples {self.min_samples}"
             raise InsufficientDataError(model=_MODEL, reason=reason)
+        scale = Scale.of(values)
+        scaled = scale.apply(sampled)
         with one_thread():  # sums by several threads differ in the last bits
             found = self._hdbscan(scaled) if self.method == "hdbscan" else self._dbscan(scaled)
         self._keep(scaled, found)

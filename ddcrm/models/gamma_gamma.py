@@ -43,9 +43,9 @@ class GammaGamma(LikelihoodModel):
     customers, the result may miss at most.
 
     Learned: p_, q_, v_ (in the unit of money), mean_spend_ (of the population: p v / (q - 1)), n_excluded_ (rows
-    that took no part) and what every LikelihoodModel learns.
+    that took no part, those of weight 0 among them) and what every LikelihoodModel learns.
 
-    Where the fit ends at q <= 1 the population has no mean spend, and fit raises ModelError.
+    Where the fit ends at q <= 1 the population has no mean spend, and fit raises ModelError, as with_parameters does.
     """
 
     _model: ClassVar[str] = "gamma_gamma"
@@ -116,7 +116,7 @@ class GammaGamma(LikelihoodModel):
         return columns
 
     def _likelihood(self, columns: list[Floats], weight: Floats) -> tuple[Likelihood, list[Floats]]:
-        seen = _spenders(*columns) & (weight > 0)
+        seen = _taking_part(columns, weight)
         if np.count_nonzero(seen) < 2:
             raise self._insufficient("fewer than 2 customers bought again and spent more than nothing")
         frequency, spend = (column[seen] for column in columns)
@@ -130,8 +130,8 @@ class GammaGamma(LikelihoodModel):
             reason = f"q is {parameters[1]:.4g}, not above 1: spend varies so much that the population has no mean"
             raise ModelError("Expected spend is not defined", model=self._model, reason=reason)
 
-    def _remember_rows(self, columns: list[Floats]) -> None:
-        self.n_excluded_ = int(np.count_nonzero(~_spenders(*columns)))
+    def _remember_rows(self, columns: list[Floats], weight: Floats) -> None:
+        self.n_excluded_ = int(np.count_nonzero(~_taking_part(columns, weight)))
 
 
 class GammaGammaLikelihood:
@@ -190,3 +190,8 @@ def spent_again(frequency: Floats, spend: Floats) -> Floats:
 def _spenders(frequency: Floats, spend: Floats) -> NDArray[np.bool_]:
     """The customers that the model is about."""
     return (frequency > 0) & (spend > 0)
+
+
+def _taking_part(columns: Sequence[Floats], weight: Floats) -> NDArray[np.bool_]:
+    """The rows that a fit learns from."""
+    return _spenders(*columns) & (weight > 0)

@@ -26,6 +26,7 @@ _FLAT = 10.0  # a standard error of a log-parameter beyond this says: the data d
 _NEAR = 0.01  # log-likelihood missing, from which on a flat likelihood will not become any better
 _HESSIAN_STEP = 1e-4
 _NEWTON_STEPS = 30
+_MORE_DATA = "Fit it to more customers or a longer time, or take a model with fewer parameters."
 
 
 class Likelihood(Protocol):
@@ -70,7 +71,11 @@ class _Top:
 
 
 class _NotFoundError(Exception):
-    """The search from one start ended without a maximum."""
+    """The search from one start ended without a maximum; `hint` says what would help."""
+
+    def __init__(self, reason: str, hint: str = _MORE_DATA) -> None:
+        super().__init__(reason)
+        self.hint = hint
 
 
 def maximise(
@@ -86,14 +91,13 @@ def maximise(
     tol: how much log-likelihood (summed over all customers) may be missing at most.
     Raises ConvergenceError with the reason of the first start when no start leads to a maximum.
     """
-    reasons = []
+    failed = []
     for start in starts:
         try:
             return _Search(likelihood, start, names, tol).run(max_iter)
         except _NotFoundError as error:
-            reasons.append(str(error))
-    hint = "Fit it to more customers or a longer time, or take a model with fewer parameters."
-    raise ConvergenceError(model=model, reason=reasons[0], hint=hint)
+            failed.append(error)
+    raise ConvergenceError(model=model, reason=str(failed[0]), hint=failed[0].hint)
 
 
 class _Search:
@@ -140,7 +144,7 @@ class _Search:
         origin = np.zeros(len(self.start))
         found = minimize(self._loss, origin, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
         if found.status == 1:
-            raise _NotFoundError(f"no maximum within {max_iter} iterations")
+            raise _NotFoundError(f"no maximum within {max_iter} iterations", "Give a greater max_iter.")
         return found.x, int(found.nit)
 
     def _polish(self, point: Floats, hessian: Floats | None, n_iter: int) -> _Top:
@@ -161,7 +165,8 @@ class _Search:
                 continue
             before = missing
             point, value, gradient = self._descend(point, step, value)
-        raise _NotFoundError(f"still {missing:.1g} of log-likelihood missing after {_NEWTON_STEPS} Newton steps")
+        reason = f"still {missing:.1g} of log-likelihood missing after {_NEWTON_STEPS} Newton steps"
+        raise _NotFoundError(reason, "Give a greater tol." if missing < _NEAR else _MORE_DATA)
 
     def _check_inside(self, point: Floats) -> None:
         for name, value, where in zip(self.names, self._parameters(point), point, strict=True):

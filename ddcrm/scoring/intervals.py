@@ -120,7 +120,7 @@ def _quantiles(values: Floats) -> Floats:
 
 
 def _count_nodes(most: int) -> Floats:
-    """Frequencies of the grid: all small ones, then each a fifth greater than the one before."""
+    """Frequencies of the grid: all small ones, then each three tenths greater than the one before."""
     nodes = [0.0]
     while nodes[-1] < most:
         nodes.append(min(float(most), max(nodes[-1] + 1, np.ceil(nodes[-1] * 1.3))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 from ddcrm.errors import SettingsError
 from ddcrm.features.units import Discount, Period, Unit, in_units
 from ddcrm.models import MBGNBD, BetaGeometricBetaBinomial, BetaGeoNBD, GammaGamma, ParetoNBD
-from ddcrm.settings import ValueSettings
+from ddcrm.settings import ValueSettings, load_settings
 
 HISTORIES = {"frequency": [0, 1, 5], "recency": [0.0, 3.0, 30.0], "tenure": [40.0, 40.0, 40.0]}
 SHAPES = {"r": 0.3, "alpha": 4.0, "a": 0.8, "b": 2.5}
@@ -63,7 +64,7 @@ def test_what_is_no_period(text: str) -> None:
 
 @pytest.mark.parametrize(("as_of", "days"), [("2025-01-31", 28), ("2024-01-31", 29), ("2025-03-15", 31)])
 def test_a_horizon_of_the_calendar_has_the_days_from_as_of(as_of: str, days: int) -> None:
-    value = ValueSettings(horizon="1 month", horizon_days=90)
+    value = ValueSettings(horizon="1 month")
     assert value.at(date.fromisoformat(as_of)).horizon_days == days
     assert ValueSettings(horizon_days=90).at(date.fromisoformat(as_of)).horizon_days == 90
 
@@ -71,6 +72,28 @@ def test_a_horizon_of_the_calendar_has_the_days_from_as_of(as_of: str, days: int
 def test_a_horizon_that_is_no_period_is_a_wrong_setting() -> None:
     with pytest.raises(ValidationError, match="12 months"):
         ValueSettings(horizon="a year")
+
+
+def test_two_horizons_contradict_each_other() -> None:
+    with pytest.raises(ValidationError, match=r"horizon '12 months' stands in the place of horizon_days 30; give one"):
+        ValueSettings(horizon="12 months", horizon_days=30)
+    assert ValueSettings(horizon="", horizon_days=30).horizon_days == 30
+
+
+@pytest.mark.parametrize("days", [float("inf"), float("nan"), 0.0])
+def test_a_unit_has_an_end(days: float) -> None:
+    with pytest.raises(ValidationError, match="unit_days"):
+        ValueSettings(unit_days=days)
+
+
+def test_the_second_horizon_is_named_with_the_file_that_it_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ddcrm.toml").write_text("[value]\nhorizon_days = 30\n", "utf-8")
+    assert load_settings(tmp_path).value.horizon_days == 30
+    monkeypatch.setenv("DDCRM_VALUE__HORIZON", "12 months")
+    with pytest.raises(SettingsError, match=r"setting value is wrong: .*give one of the two.* See .*ddcrm\.toml"):
+        load_settings(tmp_path)
 
 
 def test_a_rate_a_year_is_the_same_rate_in_any_unit() -> None:

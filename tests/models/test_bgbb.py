@@ -209,6 +209,26 @@ class TestRefusals:
         with pytest.raises(ModelError, match=r"rate is|t is"):
             model_with(PUBLISHED).discounted_purchases(np.array(HISTORIES), rate, t)
 
+    @pytest.mark.parametrize(
+        ("ask", "why"),
+        [
+            (lambda model: model.expected_purchases(HISTORIES, 1e12), "t is 1000000000000.0; .* to 10,000,000"),
+            (lambda model: model.expected_purchases_new(1e12), "t is 1000000000000.0; .* to 10,000,000"),
+            (lambda model: model.discounted_purchases(HISTORIES, 1e-9, 1e12), "t is 1000000000000.0"),
+            (lambda model: model.count_probabilities(1e12, 3), "t is 1000000000000.0"),
+            (lambda model: model.count_probabilities(3, 1e12), "up_to is 1000000000000.0; .* to 10,000,000"),
+            (lambda model: model.count_probabilities(1e6, 1e6), "a table of more than 100,000,000"),
+            (lambda model: model.conditional_count_probabilities(HISTORIES, 1e12, 3), "t is 1000000000000.0"),
+        ],
+    )
+    def test_a_series_without_an_end_is_refused_in_words(self, ask: Any, why: str) -> None:
+        with pytest.raises(ModelError, match=why):
+            ask(model_with(PUBLISHED))
+
+    def test_what_is_discounted_to_nothing_need_not_be_counted(self) -> None:
+        model, X = model_with(PUBLISHED), np.array(HISTORIES)
+        np.testing.assert_array_equal(model.discounted_purchases(X, 0.1, 1e12), model.discounted_purchases(X, 0.1))
+
     def test_too_few_iterations_is_no_fit(self) -> None:
         X = model_with(PUBLISHED).simulate(np.full(500, 6.0))
         model = BetaGeometricBetaBinomial(max_iter=2)

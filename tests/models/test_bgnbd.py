@@ -364,7 +364,9 @@ class TestCounts:
     def test_in_no_time_nothing_is_bought(self) -> None:
         assert fitted(TYPICAL).count_probabilities(0.0, 2).tolist() == [1, 0, 0]
 
-    @pytest.mark.parametrize(("t", "up_to"), [(-1.0, 3), (np.nan, 3), (1.0, -1), (1.0, 2.5)])
+    @pytest.mark.parametrize(
+        ("t", "up_to"), [(-1.0, 3), (np.nan, 3), (1.0, -1), (1.0, 2.5), (1.0, np.nan), (1.0, np.inf)]
+    )
     def test_refuses_what_is_no_count(self, t: float, up_to: Any) -> None:
         with pytest.raises(ModelError):
             fitted(TYPICAL).count_probabilities(t, up_to)

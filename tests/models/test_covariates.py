@@ -249,6 +249,33 @@ class TestObject:
             with pytest.raises(ModelError, match=why):
                 kind.with_parameters(**TRUTH[kind], **wrong)
 
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"purchase_covariates": ()},
+            {"purchase_covariates": ("q",)},
+            {"purchase_covariates": ("age", "loyal")},
+            {"dropout_covariates": ("age",)},
+        ],
+    )
+    def test_covariates_that_are_changed_after_the_fit_are_not_answered(
+        self, kind: type[CovariateModel], change: dict[str, Any]
+    ) -> None:
+        X = customers(kind, 400).assign(q=np.arange(400) % 3)
+        model = kind(**BOTH).fit(X)
+        before = model.p_alive(X)
+        model.set_params(**change)
+        new = covariates(3).assign(q=1.0)
+        for ask in (lambda: model.parameters_, lambda: model.standard_errors_, lambda: model.p_alive(X),
+                    lambda: model.expected_purchases(X, 9.0), lambda: model.expected_purchases_new(9.0, new),
+                    lambda: model.simulate(np.ones(3), covariates=new)):  # fmt: skip
+            with pytest.raises(ModelError, match=r"fitted with other covariates .* Fit it again"):
+                ask()
+        np.testing.assert_array_equal(model.set_params(**BOTH).p_alive(X), before)
+        model.set_params(**change).fit(X)
+        assert len(model.parameters_) == 4 + len(model.purchase_covariates) + len(model.dropout_covariates)
+
     def test_simulated_customers_bring_their_covariates(self) -> None:
         assert list(customers(ParetoNBD, 5)) == [*COLUMNS, "loyal", "age"]
 

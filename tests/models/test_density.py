@@ -106,6 +106,11 @@ class TestFit:
         assert UNUSUAL not in labels
         assert adjusted_rand_score(np.repeat([0, 1, 2], [100, 80, 60]), labels) == 1.0
 
+    @pytest.mark.filterwarnings("error")
+    def test_nobody_is_too_few_without_a_warning(self) -> None:
+        with pytest.raises(InsufficientDataError, match="0 customers, not more than twice"):
+            DensitySegments().fit(planted()[0].head(0))
+
     def test_too_few_and_no_crowd_are_said(self) -> None:
         X, _ = planted()
         with pytest.raises(InsufficientDataError, match="16 customers, not more than twice min_samples 8"):

@@ -147,6 +147,20 @@ class TestFit:
         assert without.n_excluded_ == 0
         assert (with_extra.p_, with_extra.q_, with_extra.v_) == (without.p_, without.q_, without.v_)
 
+    def test_who_has_no_weight_is_left_out_too(self) -> None:
+        X = gamma_gamma_cohort(2000, TYPICAL)
+        spenders = X["frequency"] > 0
+        weight = np.where(np.arange(len(X)) % 3 == 0, 0.0, 1.0)
+        assert 0 < (spenders & (weight == 0)).sum() < spenders.sum()
+        model = GammaGamma().fit(X, sample_weight=weight)
+        assert len(X) - model.n_excluded_ == model.n_customers_ == (spenders & (weight > 0)).sum()
+
+    @pytest.mark.parametrize("q", [0.9, 1.0])
+    def test_a_population_without_a_mean_spend_is_no_model(self, q: float) -> None:
+        with pytest.raises(ModelError, match=rf"Expected spend is not defined .*q is {q:g}, not above 1"):
+            GammaGamma.with_parameters(p=6.0, q=q, v=15.0)
+        assert GammaGamma.with_parameters(p=6.0, q=2.0, v=15.0).mean_spend_ == 90.0
+
     def test_a_weight_is_a_repeated_row(self) -> None:
         X = gamma_gamma_cohort(800, TYPICAL)
         weight = np.random.default_rng(5).integers(0, 4, len(X))

@@ -88,8 +88,14 @@ def test_no_maximum_is_an_error_with_its_reason(likelihood: Hill, why: str) -> N
     with pytest.raises(ConvergenceError, match=why) as caught:
         maximise(likelihood, [START], "hill", ["a", "b"], 100, 1e-8)
     assert caught.value.facts["model"] == "hill"
+    assert "more customers" in str(caught.value)
 
 
-def test_too_few_iterations_is_an_error() -> None:
-    with pytest.raises(ConvergenceError, match="within 1 iterations"):
-        maximise(Hill(TOP, CURVATURE), [START], "hill", ["a", "b"], 1, 1e-8)
+@pytest.mark.parametrize(
+    ("max_iter", "tol", "why"),
+    [(1, 1e-8, r"within 1 iterations\W+Give a greater max_iter"), (100, -1.0, r"missing after .*Give a greater tol")],
+)
+def test_what_would_help_is_said_of_a_search_that_is_cut_short(max_iter: int, tol: float, why: str) -> None:
+    with pytest.raises(ConvergenceError, match=why) as caught:
+        maximise(Hill(TOP, CURVATURE), [START], "hill", ["a", "b"], max_iter, tol)
+    assert "more customers" not in str(caught.value)
