@@ -13,7 +13,11 @@ from ddcrm.settings import Settings
 
 if TYPE_CHECKING:
     from ddcrm.report.page import Section
+    from ddcrm.report.published import PublishedDay
     from ddcrm.report.tracking import Tracked
+    from ddcrm.training.registry import Card
+
+    Cards = dict[str, Card]
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ def report(settings: Settings, as_of: date | None = None, out: Path | None = Non
     if day is None or not day.found["publications"]:
         message = "this day is not published" if as_of else "no day is published yet"
         raise MissingDataError(message, as_of=as_of and str(as_of), hint="Publish it first: ddcrm score --as-of DAY.")
-    parts = [*_value(settings, day), *sections.segment_sections(day), sections.business_section(day),
+    cards = _cards(settings, day)
+    parts = [*_value(settings, day, cards), *sections.segment_sections(day, cards), sections.business_section(day),
              sections.origin_section(day)]  # fmt: skip
     file = out or settings.state_dir / "reports" / f"{day.as_of}.html"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -54,10 +59,10 @@ def report(settings: Settings, as_of: date | None = None, out: Path | None = Non
     return ReportResult(day.as_of, file, tuple(part.title for part in parts))
 
 
-def _value(settings: Settings, day: Any) -> list[Section]:
+def _value(settings: Settings, day: PublishedDay, cards: Cards) -> list[Section]:
     from ddcrm.report import sections
 
-    back_test = _back_test(settings, day.as_of)
+    back_test = cards["value"]["parameters"]["backtest"] if "value" in cards else None
     tracked = _tracked(settings, day.as_of, back_test)
     parts = [sections.value_section(day, back_test, tracked, _horizon(settings))]
     if not isinstance(tracked, str):
@@ -71,17 +76,19 @@ def _horizon(settings: Settings) -> str:
     return settings.value.horizon or f"{settings.value.horizon_days} days"
 
 
-def _back_test(settings: Settings, as_of: date) -> dict[str, Any] | None:
-    """What decided who speaks, from the card of the newest champion; None where none was trained."""
+def _cards(settings: Settings, day: PublishedDay) -> Cards:
+    """The cards of the models that the day was scored with, by name; those alone that can still be read."""
     from ddcrm.pipeline.train import registry
 
-    with suppress(ModelError):
-        found: dict[str, Any] = registry(settings).newest("value", as_of).card["parameters"]["backtest"]
-        return found
-    return None
+    models = registry(settings)
+    found: Cards = {}
+    for name, version in day.models.items():
+        with suppress(ModelError):
+            found[name] = models.version(name, version).card
+    return found
 
 
-def _tracked(settings: Settings, as_of: date, back_test: dict[str, Any] | None) -> Tracked | str:
+def _tracked(settings: Settings, as_of: date, back_test: Card | None) -> Tracked | str:
     """The models of purchases and of P(alive) that the champion takes beside what came, or why there is none."""
     from ddcrm.lake.engine import Engine
     from ddcrm.report.tracking import track

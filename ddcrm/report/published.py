@@ -18,14 +18,19 @@ WINDOW_DAYS = 90  # of the segments over time
 _QUERIES = {
     "totals": """
         SELECT count(*) AS customers, sum(clv_365d) AS clv, count(clv_365d) AS valued, avg(p_alive) AS p_alive,
-               sum(expected_orders_90d) AS orders_90d, min(value_method) AS value_method, min(withheld) AS withheld
+               sum(expected_orders_90d) AS orders_90d, min(value_method) AS value_method, min(withheld) AS withheld,
+               count(clv_365d_high) AS with_interval, count(*) FILTER (WHERE clv_365d_high = 0) AS interval_of_nothing
         FROM crm.customer_scores WHERE as_of = %(as_of)s""",
     "rfm": """
         SELECT r, f, count(*) AS customers, avg(monetary_value)::float8 AS monetary_value
         FROM crm.customer_scores WHERE as_of = %(as_of)s GROUP BY r, f ORDER BY r, f""",
     "deciles": """
-        SELECT decile, sum(clv_365d)::float8 AS clv
-        FROM (SELECT clv_365d, ntile(10) OVER (ORDER BY clv_365d DESC, customer_id) AS decile
+        SELECT decile, count(*) AS customers, sum(clv_365d) AS clv,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY clv_365d) AS clv_median,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY clv_365d_low) AS low_median,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY clv_365d_high) AS high_median
+        FROM (SELECT clv_365d, clv_365d_low, clv_365d_high,
+                     ntile(10) OVER (ORDER BY clv_365d DESC, customer_id) AS decile
               FROM crm.customer_scores WHERE as_of = %(as_of)s AND clv_365d IS NOT NULL) AS ranked
         GROUP BY decile ORDER BY decile""",
     "profiles": """
@@ -42,7 +47,7 @@ _QUERIES = {
     "tree": "SELECT * FROM crm.revenue_tree WHERE as_of = %(as_of)s ORDER BY period_days, split, node",
     "periods": "SELECT * FROM crm.value_by_period WHERE as_of = %(as_of)s ORDER BY period",
     "publications": """
-        SELECT table_name, rows, digest FROM ops.publications WHERE as_of = %(as_of)s ORDER BY table_name""",
+        SELECT table_name, rows, digest, models FROM ops.publications WHERE as_of = %(as_of)s ORDER BY table_name""",
 }
 
 
@@ -57,6 +62,11 @@ class PublishedDay:
     def totals(self) -> Mapping[str, Any]:
         """Sums over all customers."""
         return self.found["totals"][0]
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        """The versions of the models that the day was scored with."""
+        return {name: version for row in self.found["publications"] for name, version in (row["models"] or {}).items()}
 
     @property
     def schemes(self) -> list[str]:

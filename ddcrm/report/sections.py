@@ -6,21 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ddcrm.features.units import in_units
-from ddcrm.report import segment_figures, value_figures
+from ddcrm.report import quality, segment_figures, value_figures
 from ddcrm.report.page import Section, Table
-from ddcrm.report.published import PublishedDay
+from ddcrm.report.published import PublishedDay, Rows
 from ddcrm.scoring.migration import NEW
 from ddcrm.training.said import sentence, silence, silent
 
 if TYPE_CHECKING:
     from ddcrm.report.tracking import Tracked
 
-_PROFILE = (
-    "segment", "customers", "share", "revenue_share", "frequency_mean", "monetary_value_mean", "typical", "rule",
-    "action",
-)  # fmt: skip
-
-
+_PROFILE = ("segment", "customers", "share", "revenue_share", "typical", "rule", "explanation", "action")
+_DECILE = {"decile": "decile", "customers": "customers", "clv": "value", "clv_median": "median value",
+           "low_median": "median low", "high_median": "median high"}  # fmt: skip
 _UNITS = {1.0: "day", 7.0: "week"}
 _AHEAD_DAYS = 90
 
@@ -51,14 +48,28 @@ def value_section(
     if back_test:
         words += [f"{said}." for said in (sentence(back_test), *silence(back_test))]
         spend = {name: one["spend"] for name, one in back_test["methods"].items() if one.get("spend")}
+        words += quality.p_alive(back_test)
         barred = [name for names in silent(back_test).values() for name in names]
         figures.append(value_figures.back_test(spend, back_test["champion"], barred))
+    tables = []
     if day.found["deciles"]:
+        tables.append(_deciles(day.found["deciles"]))
+        words += quality.intervals(day.totals)
         title = f"Value of the next {horizon} by decile of customers"
         figures.append(value_figures.value_deciles([row["clv"] for row in day.found["deciles"]], title=title))
     if isinstance(tracked, str):
-        return Section("Value", [*words, f"No model of purchases beside what came: {tracked}."], figures)
-    return Section("Value", words, [*figures, *_tracked(tracked)])
+        return Section("Value", [*words, f"No model of purchases beside what came: {tracked}."], figures, tables)
+    return Section("Value", words, [*figures, *_tracked(tracked)], tables)
+
+
+def _deciles(rows: Rows) -> Table:
+    return Table([*_DECILE.values()], [[_amount(row[name]) for name in _DECILE] for row in rows])
+
+
+def _amount(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
 def _tracked(found: Tracked) -> list[Any]:
@@ -85,21 +96,30 @@ def model_section(model: Any, alive: Any, tenure_days: float, unit_days: float) 
     return Section("What the models say of a history", words, figures)
 
 
-def segment_sections(day: PublishedDay) -> list[Section]:
-    """A part for each scheme: sizes, migration, profiles."""
-    return [_scheme(day, scheme) for scheme in day.schemes]
+def segment_sections(day: PublishedDay, cards: Mapping[str, Mapping[str, Any]]) -> list[Section]:
+    """A part for each scheme: sizes, migration, profiles; cards: of the models that scored the day, by name."""
+    return [_scheme(day, scheme, cards.get(scheme)) for scheme in day.schemes]
 
 
-def _scheme(day: PublishedDay, scheme: str) -> Section:
+def _scheme(day: PublishedDay, scheme: str, card: Mapping[str, Any] | None) -> Section:
     figures = [segment_figures.rfm_grid(day.found["rfm"])] if scheme == "rfm" else []
     figures.append(segment_figures.sizes_over_time(day.of("sizes", scheme), scheme))
     moves = day.of("migration", scheme)
     known = any(row["from_segment"] != NEW for row in moves)
     if known:
         figures.append(segment_figures.migration(moves, scheme, _names(scheme)))
-    rows = [[_text(name, row[name]) for name in _PROFILE] for row in day.of("profiles", scheme)]
-    words = [] if known else ["The day before has no segments of this scheme: nobody has come from another one."]
+    profiles = day.of("profiles", scheme)
+    rows = [[_told(row) if name == "explanation" else _text(name, row[name]) for name in _PROFILE] for row in profiles]
+    words = quality.segments(card)
+    words += [] if known else ["The day before has no segments of this scheme: nobody has come from another one."]
+    words += quality.explanations(profiles)
     return Section(f"Segments: {scheme}", words, figures, [Table([name.replace("_", " ") for name in _PROFILE], rows)])
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    """Why somebody is in a segment, and of how many there it is true; none of those whom the questions don't tell."""
+    share = row["explained_share"]
+    return f"{row['explanation']} (true of {_text('share', share)} of them)" if share else row["explanation"] or ""
 
 
 def _names(scheme: str) -> tuple[str, ...]:
@@ -112,7 +132,7 @@ def _names(scheme: str) -> tuple[str, ...]:
 def business_section(day: PublishedDay) -> Section:
     """Cohorts, what moved revenue, value by period."""
     figures = []
-    if day.found["cohorts"]:
+    if any(row["months_since"] for row in day.found["cohorts"]):
         figures.append(segment_figures.cohorts(day.found["cohorts"]))
     for period in sorted({row["period_days"] for row in day.found["tree"]})[:2]:
         rows = [row for row in day.found["tree"] if row["period_days"] == period]
@@ -134,6 +154,4 @@ def _text(name: str, value: Any) -> str:
         return ""
     if name.endswith("share"):
         return f"{100 * value:.1f} %"
-    if name.endswith("_mean"):
-        return f"{value:,.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

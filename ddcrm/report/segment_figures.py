@@ -110,11 +110,14 @@ def migration(rows: Rows, scheme: str, order: Sequence[str] = ()) -> Figure:
 def cohorts(rows: Rows) -> Figure:
     """Retention by cohort and month since; rows: cohort, months_since, customers, retention.
 
-    Of the month of the first purchase, in which it is always everybody, nothing is shown.
+    Of the month of the first purchase, in which it is always everybody, nothing is shown. Where there is no other month
+    there are words instead.
     """
     later = [row for row in rows if row["months_since"]]
+    if not later:
+        return _nothing("Retention by month of first purchase, %", "no month after a first purchase yet")
     names = sorted({row["cohort"] for row in later})[-24:]
-    months = max((row["months_since"] for row in later if row["cohort"] in names), default=1)
+    months = max(row["months_since"] for row in later if row["cohort"] in names)
     values, sizes = np.full((len(names), months), np.nan), dict.fromkeys(names, 0)
     for row in later:
         if row["cohort"] in sizes:
@@ -127,6 +130,14 @@ def cohorts(rows: Rows) -> Figure:
                      most=max(np.nanmax(values, initial=0), 1))  # fmt: skip
     labelled(axes, "months since the first purchase", "cohort (customers)")
     made.colorbar(image, ax=axes, label="% who bought")
+    return made
+
+
+def _nothing(title: str, why: str) -> Figure:
+    made, axes = figure(title, height=1.4)
+    axes.set(xticks=[], yticks=[])
+    axes.set_axis_off()
+    axes.text(0, 0.5, why, va="center")
     return made
 
 

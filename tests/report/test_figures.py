@@ -172,6 +172,16 @@ def test_cohorts_leave_the_first_month_away() -> None:
     assert [label.get_text() for label in made.axes[0].get_xticklabels()] == ["1"]
 
 
+@pytest.mark.filterwarnings("error")
+def test_cohorts_without_a_later_month_are_words() -> None:
+    row = {"cohort": date(2026, 5, 1), "months_since": 0, "customers": 40, "retention": 1.0}
+    for rows in ([row], []):
+        made = segment_figures.cohorts(rows)
+        assert texts(made) == ["no month after a first purchase yet"]
+        assert unreadable(made) == []
+        assert b"PNG" in png(made)
+
+
 def test_cohorts_of_two_years_stand_across_the_page() -> None:
     months = [date(2024 + n // 12, 1 + n % 12, 1) for n in range(24)]
     rows = [
