@@ -2,7 +2,8 @@
 
 Each is a scikit-learn pipeline: impute (median, with an indicator), scale where it matters, one-hot texts, leave out
 what does not vary or says least of the target, regress. Trees are bounded in size, and everything is fitted on one
-thread with a fixed seed.
+thread with a fixed seed. What is scaled is held to the range that was learned first, and so are the polynomial's
+products: a value beyond it counts as its end, as it does for a tree.
 """
 
 from __future__ import annotations
@@ -93,10 +94,11 @@ def _pipeline(kind: str, numbers: tuple[str, ...], texts: tuple[str, ...]) -> An
     from sklearn.feature_selection import SelectPercentile, VarianceThreshold, f_regression
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
+    from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, PolynomialFeatures, StandardScaler
 
     fill = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    prepared: Any = Pipeline([("fill", fill), ("scale", StandardScaler())]) if kind in _SCALED else fill
+    scaled = Pipeline([("fill", fill), ("within", MinMaxScaler(clip=True)), ("scale", StandardScaler())])
+    prepared: Any = scaled if kind in _SCALED else fill
     encode = OneHotEncoder(max_categories=12, handle_unknown="infrequent_if_exist", sparse_output=False)
     columns = ColumnTransformer([("numbers", prepared, list(numbers)), ("texts", encode, list(texts))])
     share = min(1.0, _WIDE / max(len(numbers) + len(texts), 1))
@@ -104,7 +106,8 @@ def _pipeline(kind: str, numbers: tuple[str, ...], texts: tuple[str, ...]) -> An
     steps: list[tuple[str, Any]] = [("columns", columns), ("varies", VarianceThreshold())]
     steps.append(("select", SelectPercentile(f_regression, percentile=kept)))
     if kind == "polynomial":
-        steps += [("products", PolynomialFeatures(2, include_bias=False)), ("again", StandardScaler())]
+        products = PolynomialFeatures(2, include_bias=False)
+        steps += [("products", products), ("known", MinMaxScaler(clip=True)), ("again", StandardScaler())]
     return Pipeline([*steps, ("regress", _regressor(kind, share))])
 
 

@@ -88,6 +88,30 @@ def test_what_was_never_seen_is_predicted_all_the_same(earlier: Learning) -> Non
     assert np.isfinite(model.predict(odd)).all()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("times", [10, 1e15])
+def test_beyond_all_that_was_learned_is_its_end(kind: str, times: float, earlier: Learning) -> None:
+    model = earlier.fit(kind)
+    texts = {name: np.array(["shop", "web"], dtype=object) for name in TEXTS}
+    ends = {name: np.array([np.nanmin(earlier.features[name]), np.nanmax(earlier.features[name])]) for name in NUMBERS}
+    beyond = {name: np.array([low - times * (high - low), high * times]) for name, (low, high) in ends.items()}
+    said = model.predict({**beyond, **texts})
+    np.testing.assert_allclose(said, model.predict({**ends, **texts}), rtol=1e-9)
+    assert said.max() > 0
+
+
+def test_features_that_never_met_do_not_carry_the_polynomial_away() -> None:
+    chance = np.random.default_rng(4)
+    x, z = np.sort(chance.uniform(0, 10, (2, 4000)), axis=0)
+    z = 10 - z  # evenly in the triangle x + z <= 10; at (10, 10), where nobody is, x z is 100
+    features = {"x": x, "z": z, **{f"noise_{i}": chance.normal(0, 1, 4000) for i in range(5)}}
+    model = SpendRegression("polynomial", tuple(features)).fit(features, x * z)
+    corner = {name: np.full(1, 10.0 if name in "xz" else 0.0) for name in features}
+    assert {"x", "z"} <= set(model.used_)
+    # x z = 10/3 (x + z) - 100/9 + (x - 10/3) (z - 10/3), and of the last the triangle holds up to 100/9
+    assert 25 < model.predict(corner)[0] < 200 / 3
+
+
 def test_tiny_data_are_refused_with_the_reason(earlier: Learning) -> None:
     few = {name: column[:499] for name, column in earlier.features.items()}
     with pytest.raises(InsufficientDataError, match="499 customers, fewer than 500"):
