@@ -18,6 +18,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="50,000 customers")
     parser.add_argument("--insert", choices=("plain", "multi", "copy"), default="plain",
                         help="with `script`: how its to_sql inserts")  # fmt: skip
+    parser.add_argument("--keys", choices=("padded", "short", "uuid"), default="padded",
+                        help="with `models`: what the customers' keys look like")  # fmt: skip
     given = parser.parse_args()
     if given.what == "ingest":
         from bench import online_retail
@@ -41,7 +43,7 @@ def main() -> None:
     if given.what == "models":
         from bench import models
 
-        print(models.run(shop))
+        print(models.run(shop, given.keys))
         return
     print(run(shop) if given.what == "day" else run_script_alone(shop, given.insert))
 

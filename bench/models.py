@@ -47,13 +47,16 @@ class Stage:
     peak: float
 
 
-def run(shop: Shop) -> str:
-    """Measure all three, print as it goes, leave result.json; returns the report as Markdown."""
+def run(shop: Shop, keys: str = "padded") -> str:
+    """Measure all three, print as it goes, leave result.json; returns the report as Markdown.
+
+    keys: what customers look like (bench/models_data.py).
+    """
     pythons = {name: str(make_environment(environment)) for name, environment in RIVALS.items()}
-    folder = BUILD / f"models-{shop.customers}"
+    folder = BUILD / f"models-{shop.customers}-{keys}"
     folder.mkdir(parents=True, exist_ok=True)
     orders, as_of = folder / "orders.parquet", str(shop.last)
-    words = [str(orders), str(folder / "orders.json"), str(shop.customers), str(shop.days)]
+    words = [str(orders), str(folder / "orders.json"), str(shop.customers), str(shop.days), keys]
     measured("orders", [sys.executable, "-m", "bench.models_data", *words], folder / "orders.json")
     load = [machine.load()]
     rounds = []

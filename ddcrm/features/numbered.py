@@ -1,13 +1,13 @@
 """Customers by their keys in memory: an integer for each row's customer.
 
 A table of a million strings is looked up in memory row by row, which costs more than all that is done with the numbers
-afterwards. Keys that are equally long, as ids mostly are, differ in a few bits only, and these are an integer.
+afterwards. The ids of customers differ in a few bits only, and these are an integer; of others a digest is one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,101 +17,129 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Words = NDArray[np.uint64]
+Rows = NDArray[np.int64]
 _WORD = 8
-_ALL = 8 * _WORD
+_LONGEST = 64  # bytes of a key; of longer ones Arrow knows best
+_MOST_TEXT = 2**31 - 1  # bytes that Arrow's strings may have together
 _ROWS = 2**14  # at once: some 100 KiB for each array, which stay near the processor
-_PART_BITS = 16  # parts of some 2^16 rows; at most 2^4 of them, as each is a pass over all rows
-_MOST_BITS = 4
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Fibonacci hashing, Knuth, TAOCP 3, 6.4
+_FIRST_BYTES = np.array([(1 << 8 * count) - 1 for count in range(_WORD + 1)], np.uint64)  # where a word begins low
 
 
 def numbered(keys: pa.ChunkedArray, room: int) -> tuple[Words, int]:
     """For each row a number, equal for equal keys and for no others, and how many bits the numbers have.
 
-    keys: strings (n,) without nulls. Keys of equal length that differ in no more bits than there is room for keep those
-    bits; else customers are counted, in whatever order, and their numbers may need more room than there is.
+    keys: (n,) without nulls, texts or what Arrow makes dictionaries of. Texts that differ in no more bits than there is
+    room for keep those bits; else customers are counted, in whatever order, and their numbers may need more room than
+    there is.
     """
-    width = _width(keys)
-    if not width:
-        return _counted(*_by_strings(keys))
-    runs = _varying(keys, width)
-    if (bits := sum(count for _, _, count in runs)) <= room:
-        return _packed(keys, width, runs), bits
-    words = np.concatenate([part for _, part in _blocks(keys, width)])
-    code, first = _encoded(words[:, 0] if words.shape[1] == 1 else _mixed(words))
-    found = words[first]
-    if words.shape[1] > 1 and not all(
-        np.array_equal(one, own[code]) for one, own in zip(words.T, found.T, strict=True)
-    ):
-        return _counted(*_by_strings(keys))  # two keys with the same digest
-    return _counted(code, len(first))
+    texts = _Texts.of(keys)
+    if texts is None:
+        return _by_values(keys)
+    if (runs := _varying(texts, room)) is not None:
+        return _packed(texts, runs), sum(count for _, _, count in runs)
+    code, first = _grouped(_digests(texts))
+    customers = max(len(first) - 1, 0).bit_length()
+    if texts.words == 1 or _same(texts, code, first):
+        return code, customers
+    return _by_values(keys)  # two keys with the same digest
 
 
-def _counted(code: NDArray[np.int32], customers: int) -> tuple[Words, int]:
-    return code.astype(np.uint64), max(customers - 1, 0).bit_length()
-
-
-def _by_strings(keys: pa.ChunkedArray) -> tuple[NDArray[np.int32], int]:
-    found = keys.combine_chunks().dictionary_encode()
-    return found.indices.to_numpy(), len(found.dictionary)
-
-
-def _ends(keys: pa.Array) -> NDArray[np.int32]:
-    """Where each key ends in the text, and first where it begins."""
-    return np.frombuffer(keys.buffers()[1], np.int32)[keys.offset : keys.offset + len(keys) + 1]
-
-
-def _width(keys: pa.ChunkedArray) -> int:
-    """The bytes of each key; 0 where they are not equally many."""
+def _by_values(keys: pa.ChunkedArray) -> tuple[Words, int]:
     import pyarrow as pa
 
-    if not pa.types.is_string(keys.type):
-        return 0
-    chunks = [_ends(chunk) for chunk in keys.chunks if len(chunk)]
-    width = int(chunks[0][1] - chunks[0][0]) if chunks else 0
-    return width if all((np.diff(ends) == width).all() for ends in chunks) else 0
+    if pa.types.is_string(keys.type):
+        keys = keys.cast(pa.large_string())  # together they may be too long
+    found = keys.combine_chunks().dictionary_encode()
+    return found.indices.to_numpy().astype(np.uint64), max(len(found.dictionary) - 1, 0).bit_length()
 
 
-def _blocks(keys: pa.ChunkedArray, width: int) -> Iterator[tuple[int, Words]]:
-    """The bytes of each key as whole words, (rows, words), some rows at a time, and which row is the first of them."""
-    padded = width + -width % _WORD
-    at = 0
-    for chunk in keys.chunks:
-        if not len(chunk):
-            continue
-        ends = _ends(chunk)
-        text = np.frombuffer(chunk.buffers()[2], np.uint8)[ends[0] : ends[-1]].reshape(len(chunk), width)
-        for begin in range(0, len(chunk), _ROWS):
-            some = text[begin : begin + _ROWS]
-            if padded > width:
-                whole = np.zeros((len(some), padded), np.uint8)
-                whole[:, :width] = some
-                some = whole
-            yield at + begin, some.view(np.uint64)
-        at += len(chunk)
+@dataclass(frozen=True)
+class _Texts:
+    """Keys as the bytes of each chunk, and where each key ends in them (and first where it begins)."""
 
+    chunks: list[tuple[NDArray[np.uint8], NDArray[np.int32]]]
+    rows: int
+    words: int  # of the longest key
 
-def _varying(keys: pa.ChunkedArray, width: int) -> list[tuple[int, int, int]]:
-    """Word, first bit and number of bits of each run of bits that are not the same in all keys."""
-    either, both = np.uint64(0), ~np.uint64(0)
-    for _, words in _blocks(keys, width):
-        either = np.bitwise_or.reduce(words, axis=0) | either
-        both = np.bitwise_and.reduce(words, axis=0) & both
-    runs = []
-    for word, bits in enumerate(np.atleast_1d(either ^ both).tolist()):
+    @classmethod
+    def of(cls, keys: pa.ChunkedArray) -> _Texts | None:
+        """None where words are not the way: no texts, too long ones, or such as can't be told from their padding."""
+        import pyarrow as pa
+
+        if not (pa.types.is_string(keys.type) or (pa.types.is_large_string(keys.type) and keys.nbytes <= _MOST_TEXT)):
+            return None
+        chunks = [_text(chunk) for chunk in keys.cast(pa.string()).chunks if len(chunk)]
+        lengths = [(length.min(), length.max()) for _, ends in chunks for length in (np.diff(ends),)]
+        least, most = min((one for one, _ in lengths), default=0), max((one for _, one in lengths), default=0)
+        if not 0 < most <= _LONGEST or (least < most and any((text == 0).any() for text, _ in chunks)):
+            return None
+        return cls(chunks, len(keys), -(-int(most) // _WORD))
+
+    def blocks(self) -> Iterator[tuple[int, Words]]:
+        """The first row of a block, and the keys of the block as words, (rows, words), with zeros behind."""
         at = 0
-        while bits >> at:
-            at += (bits >> at & -(bits >> at)).bit_length() - 1  # the next one
-            count = (~(bits >> at) & -~(bits >> at)).bit_length() - 1  # how many follow without a gap
-            runs.append((word, at, count))
-            at += count
-    return runs
+        for text, ends in self.chunks:
+            for begin in range(0, len(ends) - 1, _ROWS):
+                some = ends[begin : begin + _ROWS + 1]
+                yield at + begin, _as_words(text[some[0] : some[-1]], some - some[0], self.words)
+            at += len(ends) - 1
 
 
-def _packed(keys: pa.ChunkedArray, width: int, runs: list[tuple[int, int, int]]) -> Words:
+def _text(keys: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    _, ends, text = keys.buffers()
+    found = np.frombuffer(text, np.uint8) if text else np.empty(0, np.uint8)
+    return found, np.frombuffer(ends, np.int32)[keys.offset : keys.offset + len(keys) + 1]
+
+
+def _as_words(text: NDArray[np.uint8], ends: NDArray[np.int32], words: int) -> Words:
+    length = np.diff(ends)
+    rows, width = len(length), int(length[0])
+    if (length == width).all():
+        if width == words * _WORD:
+            return text.reshape(rows, width).view(np.uint64)
+        whole = np.zeros((rows, words * _WORD), np.uint8)
+        whole[:, :width] = text.reshape(rows, width)
+        return whole.view(np.uint64)
+    padded = np.append(text, np.zeros(words * _WORD, np.uint8))
+    from_each = np.ndarray(
+        (len(text) + 1 + (words - 1) * _WORD,), "<u8", padded, strides=(1,)
+    )  # 8 bytes, from each byte on
+    found = np.empty((rows, words), np.uint64)
+    for word in range(words):
+        inside = np.clip(length - word * _WORD, 0, _WORD)
+        np.bitwise_and(from_each[ends[:-1] + word * _WORD], _FIRST_BYTES[inside], out=found[:, word])
+    return found
+
+
+def _varying(texts: _Texts, room: int) -> list[tuple[int, int, int]] | None:
+    """Word, first bit and number of bits of each run of bits that are not the same in all keys.
+
+    None where they are more than there is room for, as is known after some keys.
+    """
+    either, both = np.zeros(texts.words, np.uint64), ~np.zeros(texts.words, np.uint64)
+    for _, words in texts.blocks():
+        either |= np.bitwise_or.reduce(words, axis=0)
+        both &= np.bitwise_and.reduce(words, axis=0)
+        if sum(bits.bit_count() for bits in (either ^ both).tolist()) > room:
+            return None
+    return [(word, *run) for word, bits in enumerate((either ^ both).tolist()) for run in _runs(bits)]
+
+
+def _runs(bits: int) -> Iterator[tuple[int, int]]:
+    """The first of each run of ones, and how many they are."""
+    at = 0
+    while bits >> at:
+        at += (bits >> at & -(bits >> at)).bit_length() - 1
+        count = (~(bits >> at) & -~(bits >> at)).bit_length() - 1
+        yield at, count
+        at += count
+
+
+def _packed(texts: _Texts, runs: list[tuple[int, int, int]]) -> Words:
     """The bits that vary, side by side."""
-    found = np.zeros(len(keys), np.uint64)
-    for begin, words in _blocks(keys, width):
+    found = np.zeros(texts.rows, np.uint64)
+    for begin, words in texts.blocks():
         into, place = found[begin : begin + len(words)], 0
         for word, at, count in runs:
             part = words[:, word] >> np.uint64(at)
@@ -122,53 +150,51 @@ def _packed(keys: pa.ChunkedArray, width: int, runs: list[tuple[int, int, int]])
     return found
 
 
-def _mixed(words: Words) -> Words:
-    """A digest of each row."""
-    found = np.zeros(len(words), np.uint64)
-    for part in words.T:
-        found = (found ^ part) * _MIX
-        found ^= found >> np.uint64(29)
+def _digests(texts: _Texts) -> Words:
+    """A digest of each key; of keys of one word no two have the same."""
+    found = np.zeros(texts.rows, np.uint64)
+    for begin, words in texts.blocks():
+        into = found[begin : begin + len(words)]
+        for part in words.T:
+            into ^= part
+            into *= _MIX
+            into ^= into >> np.uint64(29)
     return found
 
 
-def _encoded(values: Words) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Numbers of equal values, and the first row of each: part by part, two of them at once.
-
-    Equal values are in one part; the look-up of a part is small enough to stay near the processor.
-    """
-    import pyarrow as pa
-
-    bits = min(max(len(values).bit_length() - _PART_BITS, 0), _MOST_BITS)
-    part_of = _part_of(values, bits)
-    code, firsts, known = np.empty(len(values), np.int32), [], 0
-    with ThreadPoolExecutor(2) as pool:
-        for part in range(0, 1 << bits, 2):  # by twos: what is ready early would stay in memory
-            two = range(part, min(part + 2, 1 << bits))
-            for rows, numbers, first in pool.map(lambda one: _part_encoded(values, part_of == one), two):
-                code[rows] = numbers + np.int32(known)
-                firsts.append(first)
-                known += len(first)
-    pa.default_memory_pool().release_unused()  # what the look-ups held is kept for others to come, and none do
-    return code, np.concatenate(firsts)
+def _grouped(digests: Words) -> tuple[Words, Rows]:
+    """Numbers of equal digests, and the first row of each."""
+    row_bits = np.uint64(max(len(digests) - 1, 0).bit_length())
+    mask = (np.uint64(1) << row_bits) - np.uint64(1)
+    key = digests & ~mask
+    key |= np.arange(len(key), dtype=np.uint64)
+    key.sort()  # by as much of the digest as there is room for beside the row
+    rows = (key & mask).astype(np.int64)
+    new = changes(digests[rows])
+    key >>= row_bits
+    if (new & ~changes(key)).any():  # no more than a part of two digests is the same
+        rows = np.argsort(digests, kind="stable")
+        new = changes(digests[rows])
+    key[rows] = np.cumsum(new, dtype=np.uint64) - np.uint64(1)
+    return key, rows[new]
 
 
-def _part_of(values: Words, bits: int) -> NDArray[np.uint8]:
-    if not bits:
-        return np.zeros(len(values), np.uint8)
-    mixed = values * _MIX
-    mixed >>= np.uint64(_ALL - bits)
-    return mixed.astype(np.uint8)
+def changes(values: Words) -> NDArray[np.bool_]:
+    """Where a value is not the one before."""
+    found = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=found[1:])
+    return found
 
 
-def _part_encoded(
-    values: Words, inside: NDArray[np.bool_]
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """The rows of a part, their numbers in it, and the first row of each number."""
-    import pyarrow as pa
-
-    rows = np.flatnonzero(inside).astype(np.int32)
-    found = pa.array(values[rows]).dictionary_encode()
-    numbers = found.indices.to_numpy()
-    first = np.empty(len(found.dictionary), np.int32)
-    first[numbers[::-1]] = rows[::-1]
-    return rows, numbers, first
+def _same(texts: _Texts, code: Words, first: Rows) -> bool:
+    """Whether each key is that of the first row with its number."""
+    own = np.empty((len(first), texts.words), np.uint64)
+    order = np.argsort(first)
+    first = first[order]
+    for begin, words in texts.blocks():
+        inside = slice(*np.searchsorted(first, (begin, begin + len(words))))
+        own[order[inside]] = words.take(first[inside] - begin, axis=0)
+    numbers = code.view(np.int64)
+    return all(
+        (own.take(numbers[begin : begin + len(words)], axis=0) == words).all() for begin, words in texts.blocks()
+    )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ddcrm.features.numbered import changes, numbered
 from ddcrm.settings import PurchaseSettings
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def _counted(orders: pa.Table, as_of: date, purchase: PurchaseSettings) -> pa.Ta
     import pyarrow.compute as pc
 
     keep = []
-    orders = orders.set_column(orders.schema.get_field_index("event_date"), "event_date", _dates(orders["event_date"]))
+    for name, cast in (("customer_key", _texts), ("event_date", _dates)):
+        orders = orders.set_column(orders.schema.get_field_index(name), name, cast(orders[name]))
     if (last := pc.max(orders["event_date"]).as_py()) is not None and last > as_of:
         keep.append(pc.less_equal(orders["event_date"], pa.scalar(as_of)))
     for name in ("customer_key", "event_date"):
@@ -79,6 +81,17 @@ def _counted(orders: pa.Table, as_of: date, purchase: PurchaseSettings) -> pa.Ta
     for number, mask in enumerate(keep):
         keep[number] = mask if number == 0 else pc.and_(keep[number - 1], mask)
     return lines.filter(keep[-1]) if keep else lines
+
+
+def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Views and dictionaries as what they stand for; keys that are no texts stay."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+        column = column.cast(pa.large_string() if pa.types.is_string(kind) else kind)
+    return column.cast(pa.large_string()) if pa.types.is_string_view(kind) else column
 
 
 def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -149,8 +162,6 @@ def _sorted(keys: pa.ChunkedArray, dates: pa.ChunkedArray) -> _Sorted:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from ddcrm.features.numbered import numbered
-
     row_bits = max(len(keys) - 1, 0).bit_length()
     begin, end = ((day.as_py() or _EPOCH) - _EPOCH for day in pc.min_max(dates).values())
     day_bits = (end - begin).days.bit_length()
@@ -189,7 +200,7 @@ def _of_customers(which: slice, lines: _Sorted, bought: Flags | None, cents: NDA
     begins = _begins(counted >> np.uint64(day_bits))
     day = _day_of(counted, day_bits)
     first, last = day[begins], day[np.append(begins, len(day))[1:] - 1]
-    count = np.add.reduceat(_changed(counted), begins, dtype=np.int32)
+    count = np.add.reduceat(changes(counted), begins, dtype=np.int32)
     if bought is not None:
         begins, day = _begins(at >> np.uint64(day_bits)), _day_of(at, day_bits)
     later = day > np.repeat(first, np.diff(begins, append=len(at)))
@@ -202,14 +213,7 @@ def _day_of(at: Words, day_bits: int) -> NDArray[np.int32]:
 
 
 def _begins(values: Words) -> Rows:
-    return np.flatnonzero(_changed(values))
-
-
-def _changed(values: Words) -> Flags:
-    """Where a value is not the one before."""
-    found = np.ones(len(values), np.bool_)
-    np.not_equal(values[1:], values[:-1], out=found[1:])
-    return found
+    return np.flatnonzero(changes(values))
 
 
 def _table(
@@ -225,6 +229,8 @@ def _table(
     order = (key & _mask(places)).astype(np.int64)
     key >>= np.uint64(places)
     customers = keys.take(pa.array(key))
+    if pa.types.is_large_string(customers.type):
+        customers = customers.cast(pa.string())
     del key
     frequency = count[order] - np.int32(1)
     again = frequency > 0

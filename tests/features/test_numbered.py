@@ -24,6 +24,10 @@ KEYS = {
     "one": ["A1"],
     "none": [],
     "empty ones": ["", ""],
+    "empty and not": ["", "A", "", "AA"],
+    "with zeros behind": ["A", "A\0", "A", "A\0\0", ""],
+    "of eight bytes and more": [f"{number:08}"[: 8 + number % 9] + "x" * (number % 9) for number in PICKED],
+    "longer than is read as words": [f"{number:090}" for number in PICKED],
 }
 
 
@@ -45,14 +49,27 @@ def test_each_customer_has_a_number(keys: list[str], room: int) -> None:
     assert max(numbers.tolist(), default=0) < 2**bits
 
 
-@pytest.mark.parametrize("keys", KEYS.values(), ids=KEYS)
-@pytest.mark.parametrize("most_bits", [1, 2, 5])
-def test_many_rows_are_numbered_part_by_part(keys: list[str], most_bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PART_BITS", 0)
-    monkeypatch.setattr(module, "_MOST_BITS", most_bits)
-    numbers, bits = numbered(pa.chunked_array([keys], pa.string()), 0)
-    assert same(numbers, keys)
-    assert bits <= (len(set(keys)) or 1).bit_length()
+@pytest.mark.parametrize("keys", [KEYS["UUIDs"], KEYS["of many lengths"]], ids=["UUIDs", "of many lengths"])
+def test_digests_that_are_alike_in_part_are_told_apart(keys: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sorted by its first bits, with the row behind them, a digest stands among others."""
+    whole = module._digests
+    monkeypatch.setattr(
+        module, "_digests", lambda texts: whole(texts) >> np.uint64(54)
+    )  # all of it where the row stands
+    monkeypatch.setattr(module, "_same", lambda *_: True)
+    numbers, _ = numbered(pa.chunked_array([keys], pa.string()), 0)
+    digests = whole(module._Texts.of(pa.chunked_array([keys], pa.string()))) >> np.uint64(54)
+    assert same(numbers, [str(digest) for digest in digests.tolist()])
+
+
+@pytest.mark.parametrize("kind", ["of eight bytes", "of many lengths", "UUIDs"])
+@pytest.mark.parametrize("room", [0, ROOM])
+def test_keys_of_other_types(kind: str, room: int) -> None:
+    plain = pa.chunked_array([KEYS[kind]], pa.string())
+    integers = pa.chunked_array([PICKED])
+    for keys in (plain.cast(pa.large_string()), integers):
+        numbers, _ = numbered(keys, room)
+        assert same(numbers, KEYS[kind])
 
 
 @pytest.mark.parametrize("kind", ["of five bytes", "UUIDs", "beyond ASCII"])
@@ -74,7 +91,8 @@ def test_only_the_bits_that_differ_are_kept() -> None:
 
 def test_long_keys_with_the_same_digest_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(module, "_mixed", lambda words: asked.append(len(words)) or words[:, 0])  # the first 8 bytes
+    whole = module._digests
+    monkeypatch.setattr(module, "_digests", lambda texts: asked.append(texts.rows) or whole(texts) & np.uint64(7))
     numbers, _ = numbered(pa.chunked_array([KEYS["UUIDs"]], pa.string()), 0)
     assert same(numbers, KEYS["UUIDs"])
     assert asked == [3_000]

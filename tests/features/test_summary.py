@@ -100,6 +100,23 @@ def test_of_a_time_the_day_counts() -> None:
         assert purchase_summary(timed, AS_OF).equals(purchase_summary(lines, AS_OF))
 
 
+def test_keys_of_other_types_are_texts_too() -> None:
+    """A dictionary may hold a value twice, and an unknown one; an array of it none."""
+    lines, expected = orders(), purchase_summary(orders(), AS_OF)
+    keys = lines["customer_key"].combine_chunks()
+    places = keys.dictionary_encode()
+    values = places.dictionary.to_pylist()
+    twice = pa.DictionaryArray.from_arrays(
+        [len(values) if place is None else place + (len(values) + 1) * (row % 2)
+         for row, place in enumerate(places.indices.to_pylist())],
+        [*values, None, *values, None],
+    )  # fmt: skip
+    twice = pa.DictionaryArray.from_arrays(twice.indices.fill_null(len(values)), twice.dictionary)
+    for other in (keys.cast(pa.large_string()), keys.cast(pa.string_view()), twice):
+        found = lines.set_column(0, "customer_key", other)
+        assert purchase_summary(found, AS_OF).equals(expected)
+
+
 @pytest.mark.parametrize("kind", [pa.int64(), pa.uint64(), pa.int16(), pa.float64()])
 def test_amounts_of_other_types_are_money_too(kind: pa.DataType) -> None:
     whole = [int(value) for value in np.random.default_rng(3).integers(0, 200, 3000)]
