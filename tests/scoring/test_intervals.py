@@ -17,6 +17,9 @@ SPEND = {"p": 6.0, "q": 4.0, "v": 28.0}
 BETA = {name: getattr(Process(), name) for name in ("r", "alpha", "a", "b")}  # the demo company's
 LEAVING = {"r": 2.0, "alpha": 4.0, "a": 1.0, "b": 1.5}  # many leave: one chance more or less shows
 PARETO = {"r": 0.8, "alpha": 6.0, "s": 0.6, "beta": 40.0}
+STORIES = ((BetaGeoNBD, BETA), (MBGNBD, BETA), (ParetoNBD, PARETO))
+CDNOW_BETA = {"r": 0.2426, "alpha": 4.414, "a": 0.793, "b": 2.426}
+CDNOW_PARETO = {"r": 0.5533, "alpha": 10.578, "s": 0.6061, "beta": 11.669}
 Story = dict[str, np.ndarray]
 
 
@@ -58,20 +61,34 @@ def fitted(kind: type, of: Story) -> tuple[BetaGeoNBD | ParetoNBD, GammaGamma]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "true"), [(BetaGeoNBD, BETA), (MBGNBD, BETA), (ParetoNBD, PARETO)])
-@pytest.mark.parametrize(("n", "seed", "off"), [(20_000, 1, 0.02), (20_000, 2, 0.02)])
+@pytest.mark.parametrize(
+    ("kind", "true", "seed", "most"),
+    [
+        *((kind, true, seed, 0.92) for seed in (1, 2) for kind, true in STORIES),
+        (BetaGeoNBD, CDNOW_BETA, 1, 0.92),
+        (ParetoNBD, CDNOW_PARETO, 1, 0.935),  # half of the customers buy nothing with more than 90 %: 0 to 0
+    ],
+)
 def test_nine_in_ten_customers_spend_what_the_interval_says(
-    kind: type, true: dict[str, float], n: int, seed: int, off: float
+    kind: type, true: dict[str, float], seed: int, most: float
 ) -> None:
     """Fitted and held against what the same customers then spend: 88 to 92 %.
 
     Whoever buys nothing with more than 90 % gets [0, 0], which holds more often than that: those aside it is closer.
     """
-    of = story(kind, true, n, seed)
+    of = story(kind, true, 20_000, seed)
     low, high = ends(*fitted(kind, of), of)
     inside = (low <= of["later"]) & (of["later"] <= high)
-    assert inside.mean() == pytest.approx(0.9, abs=off)
+    assert 0.88 <= inside.mean() <= most
     assert inside[high > 0].mean() == pytest.approx(0.9, abs=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "true"), STORIES)
+def test_as_many_spend_less_as_more(kind: type, true: dict[str, float]) -> None:
+    """Of those whose interval does not begin at 0."""
+    of = story(kind, true, 20_000, 1)
+    low, high = ends(*fitted(kind, of), of)
     bounded = low > 0
     assert bounded.sum() > 100
     assert (of["later"] < low)[bounded].mean() == pytest.approx(0.05, abs=0.03)

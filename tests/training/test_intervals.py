@@ -80,7 +80,7 @@ def test_nine_in_ten_spend_within_a_year_what_they_say(process: dict[str, float]
     now, there = made.known(history)
     low, high = found.of(heuristic(method, now, YEAR).spend, YEAR)
     came = made.between(history, history + YEAR)[there]
-    assert ((low <= came) & (came <= high)).mean() == pytest.approx(0.9, abs=0.025)
+    assert 0.88 <= ((low <= came) & (came <= high)).mean() <= 0.925  # .902 to .924: shops change from year to year
     short = bands(method, holdout, measured, Evidence())  # what 90 days alone would have said, in proportion
     assert short is not None
     assert short.days == PERIOD
