@@ -26,9 +26,9 @@ _QUERIES = {
         FROM crm.customer_scores WHERE as_of = %(as_of)s GROUP BY r, f ORDER BY r, f""",
     "deciles": """
         SELECT decile, count(*) AS customers, sum(clv_365d) AS clv,
-               percentile_cont(0.5) WITHIN GROUP (ORDER BY clv_365d) AS clv_median,
-               percentile_cont(0.5) WITHIN GROUP (ORDER BY clv_365d_low) AS low_median,
-               percentile_cont(0.5) WITHIN GROUP (ORDER BY clv_365d_high) AS high_median
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY clv_365d)::numeric AS clv_median,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY clv_365d_low)::numeric AS low_median,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY clv_365d_high)::numeric AS high_median
         FROM (SELECT clv_365d, clv_365d_low, clv_365d_high,
                      ntile(10) OVER (ORDER BY clv_365d DESC, customer_id) AS decile
               FROM crm.customer_scores WHERE as_of = %(as_of)s AND clv_365d IS NOT NULL) AS ranked
