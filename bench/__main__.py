@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from bench.keys import KEYS
+
 
 def main() -> None:
     """Run one benchmark and print its report."""
@@ -18,7 +20,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="50,000 customers")
     parser.add_argument("--insert", choices=("plain", "multi", "copy"), default="plain",
                         help="with `script`: how its to_sql inserts")  # fmt: skip
-    parser.add_argument("--keys", choices=("padded", "short", "uuid"), default="padded",
+    parser.add_argument("--keys", choices=KEYS, default="padded",
                         help="with `models`: what the customers' keys look like")  # fmt: skip
     given = parser.parse_args()
     if given.what == "ingest":

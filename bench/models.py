@@ -47,11 +47,8 @@ class Stage:
     peak: float
 
 
-def run(shop: Shop, keys: str = "padded") -> str:
-    """Measure all three, print as it goes, leave result.json; returns the report as Markdown.
-
-    keys: what customers look like (bench/models_data.py).
-    """
+def run(shop: Shop, keys: str) -> str:
+    """Measure all three with these `KEYS`, print as it goes; returns the report as Markdown."""
     pythons = {name: str(make_environment(environment)) for name, environment in RIVALS.items()}
     folder = BUILD / f"models-{shop.customers}-{keys}"
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,29 +2,21 @@
 
     python -m bench.models_data FILE MARKS CUSTOMERS DAYS KEYS
 
-They are those of the shop (bench/data.py), under the names of the conformed layer. KEYS are what customers look like:
-padded (C0000017, as in the shop), short (C17) or uuid.
+They are those of the shop (bench/data.py), under the names of the conformed layer. KEYS says what customers look like
+(bench/keys.py); those of the shop are padded.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import uuid
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 
 from bench.data import Shop, simulate
-
-_SPREAD = 0x9E3779B97F4A7C15F39CC0605CEDC835  # odd: no two numbers have the same product modulo 2^128
-KEYS: dict[str, Callable[[int], str]] = {
-    "padded": lambda number: f"C{number:07}",
-    "short": lambda number: f"C{number}",
-    "uuid": lambda number: str(uuid.UUID(int=number * _SPREAD % 2**128)),
-}
+from bench.keys import KEYS
 
 
 def write(shop: Shop, file: Path, keys: str = "padded") -> int:

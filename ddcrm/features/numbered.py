@@ -143,7 +143,7 @@ def _packed(texts: _Texts, runs: list[tuple[int, int, int]]) -> Words:
         into, place = found[begin : begin + len(words)], 0
         for word, at, count in runs:
             part = words[:, word] >> np.uint64(at)
-            part &= np.uint64((1 << count) - 1)
+            part &= low_bits(count)
             part <<= np.uint64(place)
             into |= part
             place += count
@@ -164,19 +164,23 @@ def _digests(texts: _Texts) -> Words:
 
 def _grouped(digests: Words) -> tuple[Words, Rows]:
     """Numbers of equal digests, and the first row of each."""
-    row_bits = np.uint64(max(len(digests) - 1, 0).bit_length())
-    mask = (np.uint64(1) << row_bits) - np.uint64(1)
-    key = digests & ~mask
+    row_bits = max(len(digests) - 1, 0).bit_length()
+    key = digests & ~low_bits(row_bits)
     key |= np.arange(len(key), dtype=np.uint64)
     key.sort()  # by as much of the digest as there is room for beside the row
-    rows = (key & mask).astype(np.int64)
+    rows = (key & low_bits(row_bits)).astype(np.int64)
     new = changes(digests[rows])
-    key >>= row_bits
+    key >>= np.uint64(row_bits)
     if (new & ~changes(key)).any():  # no more than a part of two digests is the same
         rows = np.argsort(digests, kind="stable")
         new = changes(digests[rows])
     key[rows] = np.cumsum(new, dtype=np.uint64) - np.uint64(1)
     return key, rows[new]
+
+
+def low_bits(count: int) -> np.uint64:
+    """A word whose last bits are ones."""
+    return np.uint64((1 << count) - 1)
 
 
 def changes(values: Words) -> NDArray[np.bool_]:

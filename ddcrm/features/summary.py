@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ddcrm.features.numbered import changes, numbered
+from ddcrm.features.numbered import changes, low_bits, numbered
 from ddcrm.settings import PurchaseSettings
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ def purchase_summary(orders: pa.Table, as_of: date, purchase: PurchaseSettings |
     exclude some. The rows stand in the order in which customers first appear. Feed them to `model_times`, or to a model
     whose unit of time is a day.
     """
-    lines = _counted(orders, as_of, purchase or PurchaseSettings())
-    return _table(lines["customer_key"], *_customers(lines, as_of, (purchase or PurchaseSettings()).counts))
+    purchase = purchase or PurchaseSettings()
+    lines = _counted(orders, as_of, purchase)
+    return _table(lines["customer_key"], *_customers(lines, as_of, purchase.counts))
 
 
 def _customers(lines: pa.Table, as_of: date, counts: str) -> list[Numbers]:
@@ -112,9 +113,7 @@ def _cents(column: pa.ChunkedArray) -> NDArray[np.float64]:
     cents = np.empty(len(money), np.float64)
     at = 0
     for chunk in (pc.fill_null(money, 0) if money.null_count else money).chunks:
-        words = np.frombuffer(
-            chunk.buffers()[1], dtype="<i8"
-        )  # two for each number, the lower one first: 18 digits fit it
+        words = np.frombuffer(chunk.buffers()[1], "<i8")  # two for each number, the lower one first: 18 digits fit it
         cents[at : at + len(chunk)] = words[2 * chunk.offset :: 2][: len(chunk)]
         at += len(chunk)
     return cents
@@ -145,21 +144,20 @@ class _Sorted:
     def part(self, which: slice) -> tuple[Words, Rows]:
         """Customer and day, and the row."""
         key = self.key[which]
-        row = (key & _mask(self.row_bits)).astype(np.int64) if self.rows is None else self.rows[which]
+        row = (key & low_bits(self.row_bits)).astype(np.int64) if self.rows is None else self.rows[which]
         return key >> np.uint64(self.row_bits), row
 
     def whole_customers(self) -> Iterator[slice]:
         """Slices of some _ROWS rows; no customer is in two of them."""
         begin = 0
         while begin < len(self.key):
-            last = self.key[min(begin + _ROWS, len(self.key)) - 1] | _mask(self.day_bits + self.row_bits)
+            last = self.key[min(begin + _ROWS, len(self.key)) - 1] | low_bits(self.day_bits + self.row_bits)
             end = begin + int(np.searchsorted(self.key[begin:], last, side="right"))
             yield slice(begin, end)
             begin = end
 
 
 def _sorted(keys: pa.ChunkedArray, dates: pa.ChunkedArray) -> _Sorted:
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     row_bits = max(len(keys) - 1, 0).bit_length()
@@ -169,10 +167,11 @@ def _sorted(keys: pa.ChunkedArray, dates: pa.ChunkedArray) -> _Sorted:
     fits = bits + day_bits + row_bits <= _BITS
     at = 0
     for chunk in dates.chunks:
-        for some in (chunk[start : start + _ROWS] for start in range(0, len(chunk), _ROWS)):
+        days = np.frombuffer(chunk.buffers()[1], np.int32)[chunk.offset : chunk.offset + len(chunk)]
+        for some in (days[start : start + _ROWS] for start in range(0, len(days), _ROWS)):
             part = key[at : at + len(some)]
             part <<= np.uint64(day_bits)
-            part |= (some.view(pa.int32()).to_numpy() - np.int32(begin.days)).view(np.uint32)
+            part |= (some - np.int32(begin.days)).view(np.uint32)
             if fits:
                 part <<= np.uint64(row_bits)
                 part |= np.arange(at, at + len(some), dtype=np.uint64)
@@ -182,10 +181,6 @@ def _sorted(keys: pa.ChunkedArray, dates: pa.ChunkedArray) -> _Sorted:
         return _Sorted(key, begin.days, day_bits, row_bits, None)
     rows = np.argsort(key, kind="stable")
     return _Sorted(key[rows], begin.days, day_bits, 0, rows)
-
-
-def _mask(bits: int) -> np.uint64:
-    return np.uint64((1 << bits) - 1)
 
 
 def _of_customers(which: slice, lines: _Sorted, bought: Flags | None, cents: NDArray[np.float64]) -> list[Numbers]:
@@ -209,7 +204,7 @@ def _of_customers(which: slice, lines: _Sorted, bought: Flags | None, cents: NDA
 
 
 def _day_of(at: Words, day_bits: int) -> NDArray[np.int32]:
-    return (at & _mask(day_bits)).astype(np.int32)
+    return (at & low_bits(day_bits)).astype(np.int32)
 
 
 def _begins(values: Words) -> Rows:
@@ -226,9 +221,9 @@ def _table(
     key = row.astype(np.uint64) << np.uint64(places)
     key |= np.arange(len(row), dtype=np.uint64)
     key.sort()  # faster than argsort
-    order = (key & _mask(places)).astype(np.int64)
+    order = (key & low_bits(places)).astype(np.int64)
     key >>= np.uint64(places)
-    customers = keys.take(pa.array(key))
+    customers = keys.take(_column(key, pa.uint64()))
     if pa.types.is_large_string(customers.type):
         customers = customers.cast(pa.string())
     del key
@@ -237,9 +232,17 @@ def _table(
     mean = np.where(again, np.maximum(cents[order] / 100, 0.0) / np.maximum(frequency, 1), np.nan)
     columns = {
         "customer_id": customers,
-        "frequency": pa.array(frequency),
-        "recency_days": pa.array(recency[order]),
-        "tenure_days": pa.array(tenure[order]),
-        "repeat_monetary_value": pa.array(mean, mask=~again),
+        "frequency": _column(frequency, pa.int32()),
+        "recency_days": _column(recency[order], pa.int32()),
+        "tenure_days": _column(tenure[order], pa.int32()),
+        "repeat_monetary_value": _column(mean, pa.float64(), again),
     }
     return pa.table(columns)
+
+
+def _column(values: Numbers, kind: pa.DataType, known: Flags | None = None) -> pa.Array:
+    """The values, NULL where they are not known; pa.array would import pandas for it."""
+    import pyarrow as pa
+
+    bits = None if known is None else pa.py_buffer(np.packbits(known, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [bits, pa.py_buffer(values)])

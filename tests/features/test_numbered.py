@@ -12,6 +12,7 @@ from ddcrm.features import numbered as module
 from ddcrm.features.numbered import numbered
 
 CHANCE = np.random.default_rng(5)
+ROOM = 50
 PICKED = CHANCE.integers(0, 400, 3_000)
 KEYS = {
     "of eight bytes": [f"C{number:07}" for number in PICKED],
@@ -29,9 +30,6 @@ KEYS = {
     "of eight bytes and more": [f"{number:08}"[: 8 + number % 9] + "x" * (number % 9) for number in PICKED],
     "longer than is read as words": [f"{number:090}" for number in PICKED],
 }
-
-
-ROOM = 50
 
 
 def same(numbers: np.ndarray, keys: list[str]) -> bool:
@@ -53,9 +51,7 @@ def test_each_customer_has_a_number(keys: list[str], room: int) -> None:
 def test_digests_that_are_alike_in_part_are_told_apart(keys: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Sorted by its first bits, with the row behind them, a digest stands among others."""
     whole = module._digests
-    monkeypatch.setattr(
-        module, "_digests", lambda texts: whole(texts) >> np.uint64(54)
-    )  # all of it where the row stands
+    monkeypatch.setattr(module, "_digests", lambda texts: whole(texts) >> np.uint64(54))  # where the row stands
     monkeypatch.setattr(module, "_same", lambda *_: True)
     numbers, _ = numbered(pa.chunked_array([keys], pa.string()), 0)
     digests = whole(module._Texts.of(pa.chunked_array([keys], pa.string()))) >> np.uint64(54)
